@@ -1,0 +1,121 @@
+"""Every error this package raises on purpose.
+
+StateError
+├── InvalidState          a status, field or JSON text that the model does not allow
+├── Serialization         bytes or text that cannot be read as what they should be
+├── NotFound              no such run or checkpoint
+├── Connection            broker or registry unreachable, or it refused the credentials
+├── Configuration         a setting, topic or command line that cannot work
+│   ├── TopicMismatch     topics that are missing or not as they must be
+│   └── MissingProgram    Java, Maven or Docker is needed and not there
+├── StateDirectory        the local state directory cannot be used
+│   ├── StoreLocked       another process has this partition's store open
+│   └── ForeignStore      it belongs to another cluster or topic
+├── OffsetMismatch        group offsets, log and restored state do not fit together
+├── LogTrimmed            the event log no longer reaches back to its start
+├── Fenced                another worker has this worker's identity
+├── BadInput              some of the given events could not be published
+└── Different             log, state topic and local store do not agree
+
+Each class has the exit code with which the command line ends.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class StateError(Exception):
+    """Something went wrong."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InvalidState(StateError):
+    """A value the model does not allow. The caller must change it."""
+
+    exit_code = 2
+
+
+class Serialization(StateError):
+    """Bytes or text that cannot be read as what they should be."""
+
+    exit_code = 2
+
+
+class NotFound(StateError):
+    """No such run or checkpoint."""
+
+    exit_code = 9
+
+
+class Connection(StateError):
+    """The broker or the schema registry cannot be reached, or refused the credentials."""
+
+    exit_code = 3
+
+
+class Configuration(StateError):
+    """A setting that cannot work. The operator must change it."""
+
+    exit_code = 2
+
+
+class TopicMismatch(Configuration):
+    """A topic that is missing or not as it must be. The operator must repair it."""
+
+    exit_code = 4
+
+
+class MissingProgram(Configuration):
+    """A program that is needed is not installed."""
+
+    exit_code = 12
+
+
+class StateDirectory(StateError):
+    """The local state directory cannot be used."""
+
+    exit_code = 5
+
+
+class StoreLocked(StateDirectory):
+    """Another process has this partition's store open; it is tried again."""
+
+
+class ForeignStore(StateDirectory):
+    """The state directory belongs to another cluster or topic set."""
+
+
+class CorruptStore(StateDirectory):
+    """RocksDB found damage; the directory is moved aside and the partition restored."""
+
+
+class OffsetMismatch(StateError):
+    """Group offsets, event log and restored state do not fit together. The operator must decide."""
+
+    exit_code = 8
+
+
+class LogTrimmed(StateError):
+    """The event log no longer reaches back to its start."""
+
+    exit_code = 10
+
+
+class Fenced(StateError):
+    """Another worker has this worker's identity."""
+
+    exit_code = 11
+
+
+class BadInput(StateError):
+    """Some of the given events could not be published."""
+
+    exit_code = 6
+
+
+class Different(StateError):
+    """Event log, state topic and local store do not agree."""
+
+    exit_code = 7

@@ -1,0 +1,41 @@
+"""What the engine needs of a local store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Positions(NamedTuple):
+    """What a store has seen. Written in the same batch as the states.
+
+    input: next offset of the events topic; None where nothing but restored states is known.
+    state: next offset of the state topic.
+    level_at: Unix time (s) when the store was last level with the state topic.
+    """
+
+    input: int | None
+    state: int
+    level_at: float
+
+
+class Store(Protocol):
+    """The states of one partition. Keys are run ids as on the topic, values the state topic's own bytes."""
+
+    def positions(self) -> Positions | None:
+        """None: nothing was ever written."""
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
+    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
+        """All or nothing; a value None deletes."""
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]: ...
+    def close(self) -> None: ...
+
+
+class Stores(Protocol):
+    def open(self, partition: int) -> Store:
+        """Raises StoreLocked, ForeignStore, CorruptStore or StateDirectory."""
+
+    def clear(self, partition: int) -> None:
+        """Take the partition's store out of use, so that the next open() is empty. It must be closed."""

@@ -1,0 +1,128 @@
+"""Bytes and records: everything that is written to or read from a topic goes through a Codec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from ..model.records import CheckpointRecord, EventRecord, StateRecord, StepRecord
+from . import schemas
+from .avro import read_block_counts, read_string, reader, write_long, write_string, writer
+from .framing import Framing, Registry
+
+_STATE = schemas.current("WorkflowState")
+_HEAD = schemas.fields(_STATE, "id", "context_ref")
+_LIVE = schemas.fields(_STATE, "status", "usage")
+_CHECKPOINT_HEAD = schemas.fields(schemas.current("Checkpoint"), "id", "version")
+_STEP = schemas.current("StepState")
+
+_read_head, _write_head = reader(_HEAD), writer(_HEAD)
+_read_live, _write_live = reader(_LIVE), writer(_LIVE)
+_read_step, _write_step = reader(_STEP), writer(_STEP)
+_write_checkpoint_head = writer(_CHECKPOINT_HEAD)
+_write_event = writer(schemas.current("TransitionEvent"))
+
+
+class KeptState:
+    """A state together with the encoded parts that did not change since they were last written.
+
+    A state's encoding is its head (fields that seldom change), its live fields, and its steps. Only the live fields
+    are written every time; a step is written when it has changed.
+    """
+
+    __slots__ = ("_changed", "_head", "_steps", "bound", "record")
+
+    def __init__(self, record: StateRecord, bound: int) -> None:
+        self.record = record
+        self.bound = bound
+        """No smaller than the encoded size in bytes."""
+        self._head: bytes | None = None
+        self._steps: dict[str, bytes] = {}
+        # a dict for its order, which is that of first appearance
+        self._changed: dict[str, None] = dict.fromkeys(record["steps"])
+
+    def step_changed(self, step_id: str) -> None:
+        self._changed[step_id] = None
+
+    def head_changed(self) -> None:
+        self._head = None
+
+    def all_changed(self) -> None:
+        self._head = None
+        self._steps.clear()
+        self._changed = dict.fromkeys(self.record["steps"])
+
+    def encode(self) -> bytes:
+        """The Avro body, without framing."""
+        record = self.record
+        if self._head is None:
+            self._head = _write_head(record)
+        steps = self._steps
+        if self._changed:
+            for step_id in self._changed:
+                steps[step_id] = write_string(step_id) + _write_step(record["steps"][step_id])
+            self._changed.clear()
+        if not steps:
+            body = self._head + _write_live(record) + b"\0"
+        else:
+            body = b"".join((self._head, _write_live(record), write_long(len(steps)), *steps.values(), b"\0"))
+        self.bound = len(body)
+        return body
+
+    @classmethod
+    def decode(cls, message: bytes, start: int) -> KeptState:
+        """Of a body that this class has written, with its parts kept."""
+        head, at = _read_head(message, start)
+        encoded_head = message[start:at]
+        live, at = _read_live(message, at)
+        steps: dict[str, StepRecord] = {}
+        encoded: dict[str, bytes] = {}
+        while message[at]:
+            count, at = read_block_counts(message, at)
+            for _ in range(count):
+                begin = at
+                step_id, at = read_string(message, at)
+                steps[step_id], at = _read_step(message, at)
+                encoded[step_id] = message[begin:at]
+        kept = cls({**head, **live, "steps": {}}, len(message))
+        kept.record["steps"] = steps
+        kept._head, kept._steps = encoded_head, encoded
+        return kept
+
+
+class Codec:
+    """Encodes and decodes the values of all topics; decoding raises as Framing.decode() says."""
+
+    def __init__(self, registry: Registry | None = None) -> None:
+        self._events = Framing("TransitionEvent", registry)
+        self._states = Framing("WorkflowState", registry)
+        self._checkpoints = Framing("Checkpoint", registry)
+
+    def encode_event(self, event: EventRecord | Mapping[str, Any]) -> bytes:
+        return self._events.header + _write_event(event)
+
+    def decode_event(self, message: bytes | None) -> EventRecord:
+        return cast(EventRecord, self._events.decode(message))
+
+    def frame_state(self, body: bytes) -> bytes:
+        return self._states.header + body
+
+    def encode_state(self, state: StateRecord) -> bytes:
+        return self.frame_state(KeptState(state, 0).encode())
+
+    def decode_state(self, message: bytes | None) -> StateRecord:
+        return cast(StateRecord, self._states.decode(message))
+
+    def keep_state(self, message: bytes) -> KeptState:
+        """Like decode_state(), for a processor that will write the state again."""
+        for header in self._states.current_headers:
+            if message.startswith(header):
+                return KeptState.decode(message, len(header))
+        return KeptState(self.decode_state(message), len(message) * 2)  # an older schema's bytes are not kept
+
+    def encode_checkpoint(self, head: Mapping[str, Any], state_body: bytes) -> bytes:
+        """The snapshot is the record's last field, so a state's body goes behind the other fields as it is."""
+        return self._checkpoints.header + _write_checkpoint_head(head) + state_body
+
+    def decode_checkpoint(self, message: bytes | None) -> CheckpointRecord:
+        return cast(CheckpointRecord, self._checkpoints.decode(message))

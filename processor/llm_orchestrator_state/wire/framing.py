@@ -1,0 +1,115 @@
+"""Which schema a message was written with.
+
+Two framings, and readers accept both: Avro single-object encoding (0xC3 0x01, 8-byte CRC-64-AVRO fingerprint) of a
+shipped schema, past versions included; and, with a schema registry, Confluent's (0x00, 4-byte schema id).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..errors import Serialization
+from . import schemas
+from .avro import AvroError, Read, Schema, decode, reader
+
+SINGLE_OBJECT = b"\xc3\x01"
+CONFLUENT = b"\x00"
+
+
+class Undecodable(Serialization):
+    """The bytes are no message of this kind."""
+
+
+class UnknownSchema(Serialization):
+    """Written with a schema that is not known here."""
+
+
+class Registry(Protocol):
+    """A schema registry. Both calls raise errors.Connection when it cannot be reached."""
+
+    def schema_of(self, schema_id: int) -> Schema:
+        """Raises UnknownSchema where the registry has no such id."""
+
+    def id_of(self, message: str, schema: Schema) -> int:
+        """The id under which this message's schema is registered (registering it, if need be)."""
+
+
+class Framing:
+    """Reads and frames one message: one of schemas.MESSAGES."""
+
+    def __init__(self, message: str, registry: Registry | None = None) -> None:
+        self._schema = schemas.current(message)
+        self._registry = registry
+        self._read = reader(self._schema)
+        self._written_with = {SINGLE_OBJECT + schemas.fingerprint(s): s for s in schemas.history(message)}
+        own = SINGLE_OBJECT + schemas.fingerprint(self._schema)
+        self._readers: dict[bytes, Callable[[bytes, int], Any]] = {own: self._decode_current}
+        self.header = CONFLUENT + registry.id_of(message, self._schema).to_bytes(4, "big") if registry else own
+        self._readers[self.header] = self._decode_current
+        self.current_headers = frozenset(self._readers)
+        """The headers whose bodies are written with the current schema."""
+
+    def decode(self, message: bytes | None) -> Any:
+        """The record. Raises Undecodable, UnknownSchema, or errors.Connection while a registry does not answer."""
+        if not message:
+            raise Undecodable("the value is empty")
+        header = message[:10] if message[:2] == SINGLE_OBJECT else message[:5]
+        read = self._readers.get(header)
+        if read is None:
+            read = self._readers[header] = self._reader_for(header)
+        try:
+            return read(message, len(header))
+        except AvroError as error:
+            raise Undecodable(str(error)) from None
+
+    def _decode_current(self, message: bytes, start: int) -> Any:
+        return decode(self._read, message, start)
+
+    def _reader_for(self, header: bytes) -> Callable[[bytes, int], Any]:
+        if header[:2] == SINGLE_OBJECT and len(header) == 10:
+            if header not in self._written_with:
+                raise UnknownSchema(f"no shipped schema has the fingerprint {header[2:].hex()}")
+            written_with = self._written_with[header]
+        elif header[:1] == CONFLUENT and len(header) == 5:
+            if self._registry is None:
+                raise UnknownSchema("it is framed for a schema registry, and none is configured (schema_registry_url)")
+            written_with = self._registry.schema_of(int.from_bytes(header[1:], "big"))
+        else:
+            raise Undecodable(f"the framing is neither Avro single-object nor Confluent's: it begins {header.hex()}")
+        if schemas.same(written_with, self._schema):
+            return self._decode_current
+        return resolving_reader(written_with, self._schema)
+
+
+def resolving_reader(written_with: Schema, schema: Schema) -> Callable[[bytes, int], Any]:
+    """A reader of another version's bodies into today's records (Avro 1.12, "Schema Resolution"), by fastavro."""
+    from fastavro import parse_schema, schemaless_reader
+    from fastavro.schema import SchemaParseException
+
+    try:
+        theirs, ours = parse_schema(schemas.plain(written_with)), parse_schema(schemas.plain(schema))
+    except SchemaParseException as error:
+        raise UnknownSchema(f"its schema cannot be used: {error}") from None
+
+    def read(message: bytes, start: int) -> Any:
+        import io
+
+        data = io.BytesIO(message)
+        data.seek(start)
+        try:
+            record = schemaless_reader(data, theirs, ours, return_record_name=True, return_record_name_override=True)
+        except Exception as error:  # fastavro raises whatever its C code met: nothing of it is our caller's concern
+            raise AvroError(f"not readable with its schema: {type(error).__name__}: {error}") from None
+        if data.tell() != len(message):
+            raise AvroError(f"{len(message) - data.tell()} bytes follow the datum")
+        return _short_names(record)
+
+    return read
+
+
+def _short_names(record: dict[str, Any]) -> dict[str, Any]:
+    transition = record.get("transition")
+    if isinstance(transition, tuple):
+        record["transition"] = (transition[0].rpartition(".")[2], transition[1])
+    return record
