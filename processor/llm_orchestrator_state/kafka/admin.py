@@ -1,0 +1,161 @@
+"""The admin client: connecting to a cluster within a bounded time, and the questions asked of it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import TimeoutError as NotDone
+from typing import Any, Literal, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # the binding's package has no __all__
+    AdminClient,
+    ConfigResource,
+    DescribeClusterResult,
+    NewTopic,
+    OffsetSpec,
+    TopicDescription,
+)
+
+from .. import errors
+from . import codes
+from .failures import as_state_error, one_line
+from .logs import logger
+from .properties import ADMIN, with_pass_through
+
+REQUEST_TIMEOUT_S = 10.0
+
+_SPECS = {
+    "earliest": OffsetSpec.earliest(),  # type: ignore[no-untyped-call]
+    "latest": OffsetSpec.latest(),  # type: ignore[no-untyped-call]
+}
+
+
+class Topic(NamedTuple):
+    """A topic that exists. replicas: of its first partition."""
+
+    topic_id: str
+    partitions: int
+    replicas: int
+
+
+class Admin:
+    """An admin client that has reached its cluster.
+
+    Raises errors.Connection when no broker answered within ``timeout_s`` seconds, and at once when a name cannot be
+    resolved or the credentials are wrong; errors.Configuration for properties that librdkafka does not accept.
+    """
+
+    def __init__(
+        self, bootstrap_servers: str, properties: Mapping[str, str] | None = None, timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.properties = dict(properties or {})
+        self._seen: deque[KafkaError] = deque(maxlen=100)
+        conf: dict[str, Any] = {
+            **with_pass_through(ADMIN, bootstrap_servers, self.properties),
+            "error_cb": self._seen.append,
+        }
+        try:
+            self.client = AdminClient(conf, logger=logger)
+        except KafkaException as failure:
+            raise as_state_error(failure, "Kafka client properties") from None
+        cluster = self._connect(timeout_s)
+        self.cluster_id = str(cluster.cluster_id)
+        self.brokers = len(cluster.nodes)
+
+    def _connect(self, timeout_s: float) -> DescribeClusterResult:
+        deadline = time.monotonic() + timeout_s
+        answer = self.client.describe_cluster(request_timeout=timeout_s)
+        while not answer.done() and time.monotonic() < deadline:
+            self.client.poll(0.01)
+            self._raise_if_hopeless()
+        try:
+            cluster: DescribeClusterResult = answer.result(0)
+        except (KafkaException, NotDone):
+            raise errors.Connection(
+                f"no Kafka broker answered at {self.bootstrap_servers} within {timeout_s:g} s ({self._reason()}); "
+                "start it, or correct the bootstrap servers"
+            ) from None
+        return cluster
+
+    def _raise_if_hopeless(self) -> None:
+        """Waiting helps against a broker that is starting, not against a wrong name or password."""
+        seen = {error.code() for error in self._seen}
+        if codes.ALL_BROKERS_DOWN not in seen:
+            return
+        if codes.AUTHENTICATION in seen:
+            raise errors.Connection(
+                f"Kafka at {self.bootstrap_servers} refused the credentials ({self._reason()}); "
+                "correct the sasl.* and security.protocol properties"
+            )
+        if seen <= {codes.ALL_BROKERS_DOWN, codes.RESOLVE}:
+            raise errors.Connection(f"unknown host in {self.bootstrap_servers} ({self._reason()}); correct the address")
+
+    def _reason(self) -> str:
+        told = [error for error in self._seen if error.code() != codes.ALL_BROKERS_DOWN]
+        return one_line(told[-1]) if told else "no answer"
+
+    def topics(self, names: Sequence[str]) -> dict[str, Topic | None]:
+        """None for a topic that does not exist."""
+        futures = self.client.describe_topics(TopicCollection(list(names)), request_timeout=REQUEST_TIMEOUT_S)
+        found: dict[str, Topic | None] = {}
+        for name, future in futures.items():
+            try:
+                topic: TopicDescription = future.result()
+            except KafkaException as failure:
+                if failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise as_state_error(failure, f"describing topic {name}") from None
+                found[name] = None
+            else:
+                found[name] = Topic(str(topic.topic_id), len(topic.partitions), len(topic.partitions[0].replicas))
+        return found
+
+    def topic_settings(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Effective settings of topics that exist."""
+        if not names:
+            return {}
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+        futures = self.client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S)
+        try:
+            answers = {resource.name: future.result() for resource, future in futures.items()}
+        except KafkaException as failure:
+            raise as_state_error(failure, "reading topic settings") from None
+        return {name: {entry.name: entry.value for entry in answer.values()} for name, answer in answers.items()}
+
+    def create_topics(self, topics: Sequence[NewTopic]) -> None:
+        """A topic that somebody else has made meanwhile is no error. Returns when the brokers serve them."""
+        if not topics:
+            return
+        for name, future in self.client.create_topics(list(topics), request_timeout=REQUEST_TIMEOUT_S).items():
+            try:
+                future.result()
+            except KafkaException as failure:
+                if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise as_state_error(failure, f"creating topic {name}") from None
+        for topic in topics:
+            self._wait_until_served(topic.topic, topic.num_partitions)
+
+    def _wait_until_served(self, name: str, partitions: int) -> None:
+        """The controller answers before the brokers know: for some milliseconds they deny a new topic."""
+        deadline = time.monotonic() + REQUEST_TIMEOUT_S
+        while True:
+            try:
+                self.offsets(name, range(partitions), "latest")
+            except KafkaException as failure:
+                if time.monotonic() > deadline:
+                    raise as_state_error(failure, f"topic {name} was created and is not served") from None
+                self.client.poll(0.02)
+            else:
+                return
+
+    def offsets(
+        self, topic: str, partitions: Sequence[int], which: Literal["earliest", "latest"], **options: object
+    ) -> dict[int, int]:
+        """Raises KafkaException."""
+        if not partitions:
+            return {}
+        asked = {TopicPartition(topic, number): _SPECS[which] for number in partitions}
+        futures = self.client.list_offsets(asked, request_timeout=REQUEST_TIMEOUT_S, **options)
+        return {partition.partition: future.result().offset for partition, future in futures.items()}

@@ -1,0 +1,100 @@
+"""librdkafka properties of each kind of client, and why they are not the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..errors import Configuration
+from ..model.limits import MAX_STATE_BYTES
+
+Properties = dict[str, str | int | bool]
+
+MAX_EVENT_BYTES = MAX_STATE_BYTES + 64 * 1024
+"""Largest record of the events topic (M): WorkflowSaved and WorkflowRestored carry a whole state."""
+
+MAX_OUTPUT_BYTES = MAX_EVENT_BYTES + 64 * 1024
+"""Largest record that the processor writes: a rejection is an event's bytes, and headers."""
+
+COMMON: Properties = {
+    "client.id": "llm-orchestrator-state",
+    # longer than a broker's restart is not useful: the bootstrap list and the other brokers are tried in turn
+    "reconnect.backoff.max.ms": 2_000,
+}
+
+ADMIN: Properties = {
+    # its failures are raised; librdkafka's line about each attempt to connect would only repeat them
+    "log_level": 2,
+}
+
+CONSUMER: Properties = {
+    # a broker that hangs is given up after this, not after a minute; of a producer the transaction time-out decides
+    "socket.timeout.ms": 10_000,
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "isolation.level": "read_committed",
+    # an offset that the log no longer has must stop the partition, not skip or repeat events
+    "auto.offset.reset": "error",
+    "message.max.bytes": MAX_OUTPUT_BYTES,
+    "queued.max.messages.kbytes": 65_536,
+    # a full queue is looked at again after this time; the default of a second starves a fast consumer
+    "fetch.queue.backoff.ms": 5,
+    "fetch.min.bytes": 1,
+}
+
+GROUP_CONSUMER: Properties = CONSUMER | {
+    "group.protocol": "classic",
+    "partition.assignment.strategy": "cooperative-sticky",
+    "queued.min.messages": 100_000,
+    # librdkafka has one fetch in flight per broker, and a partition that was just resumed or sought is in the next:
+    # this is the longest such a partition waits on an idle topic, and ten empty fetches a second cost 0.3 % of a core
+    "fetch.wait.max.ms": 100,
+}
+
+READER: Properties = CONSUMER | {
+    # librdkafka demands a group; nothing is ever committed to it
+    "group.id": "llm-orchestrator-state.reader",
+    "queued.min.messages": 200_000,
+    "fetch.message.max.bytes": 16 * 1024 * 1024,
+    # an empty fetch is what moves the position past trailing transaction markers: it must not be waited for
+    "fetch.wait.max.ms": 10,
+}
+
+PRODUCER: Properties = {
+    "enable.idempotence": True,
+    "acks": "all",
+    "compression.type": "lz4",
+    "partitioner": "murmur2_random",
+    "message.max.bytes": MAX_OUTPUT_BYTES,
+    # batches fill under load; flush() before the commit overrides it, so a lone event does not wait
+    "linger.ms": 20,
+    "queue.buffering.max.messages": 500_000,
+    "queue.buffering.max.kbytes": 131_072,
+}
+
+RESERVED = {
+    "auto.offset.reset": "an offset that is gone must stop the partition",
+    "enable.auto.commit": "offsets are committed in the transaction",
+    "enable.auto.offset.store": "offsets are committed in the transaction",
+    "enable.idempotence": "transactions need it",
+    "acks": "transactions need all",
+    "group.id": "it is made of the topic prefix",
+    "group.instance.id": "it is the worker's identity",
+    "group.protocol": "static members of the consumer protocol are taken over after 45 s",
+    "isolation.level": "uncommitted records must not be read",
+    "partition.assignment.strategy": "the rebalance callbacks are written for cooperative-sticky",
+    "partitioner": "all publishers must agree",
+    "transactional.id": "it is the worker's identity",
+}
+"""Properties that cannot be passed through, and why."""
+
+
+def with_pass_through(own: Properties, bootstrap_servers: str, passed: Mapping[str, str]) -> Properties:
+    """One client's properties: those passed through win over ours, the reserved ones are refused.
+
+    Raises Configuration.
+    """
+    if not bootstrap_servers.strip():
+        raise Configuration("bootstrap_servers is empty; needed: host:port of at least one Kafka broker")
+    for name in RESERVED.keys() & passed.keys():
+        raise Configuration(f"Kafka property {name!r} cannot be set: {RESERVED[name]}; remove it")
+    return {**COMMON, **own, **passed, "bootstrap.servers": bootstrap_servers}

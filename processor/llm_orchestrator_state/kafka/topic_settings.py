@@ -1,0 +1,59 @@
+"""Topic settings, as a table."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from .properties import MAX_EVENT_BYTES, MAX_OUTPUT_BYTES
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+class Setting(NamedTuple):
+    """value: as the topic is made. rule: how what is found must compare with it."""
+
+    name: str
+    value: str
+    rule: Literal["equal", "at least", "free"]
+
+    def allows(self, found: str | None) -> bool:
+        if self.rule == "free":
+            return True
+        if found is None or self.rule == "equal":
+            return found == self.value
+        return int(found) >= int(self.value)
+
+
+_DURABLE = Setting("unclean.leader.election.enable", "false", "equal")
+
+_LOG = (
+    Setting("cleanup.policy", "delete", "equal"),
+    # rebuild needs the log from its start, and a rejection loses nothing; who trims them does it knowingly
+    Setting("retention.ms", "-1", "free"),
+    Setting("retention.bytes", "-1", "free"),
+    _DURABLE,
+)
+_COMPACTED = (
+    Setting("cleanup.policy", "compact", "equal"),
+    # a store that was level with the topic within half of this time cannot have missed a tombstone
+    Setting("delete.retention.ms", str(DAY_MS), "at least"),
+    # the active segment is never compacted: a cold restore reads at most this much of superseded states
+    Setting("segment.bytes", str(128 * 1024 * 1024), "free"),
+    _DURABLE,
+)
+
+
+def _largest(size: int) -> Setting:
+    return Setting("max.message.bytes", str(size), "at least")
+
+
+SETTINGS: dict[str, tuple[Setting, ...]] = {
+    "events": (*_LOG, _largest(MAX_EVENT_BYTES)),
+    # a state of the largest size, with its key, headers and the batch around it
+    "state": (*_COMPACTED, _largest(MAX_EVENT_BYTES)),
+    "checkpoints": (*_COMPACTED, _largest(MAX_OUTPUT_BYTES)),
+    "outputs": (*_COMPACTED, _largest(MAX_OUTPUT_BYTES)),
+    # less than this, and a legal event's rejection would abort its transaction for ever
+    "rejections": (*_LOG, _largest(MAX_OUTPUT_BYTES)),
+    "meta": _COMPACTED,
+}
