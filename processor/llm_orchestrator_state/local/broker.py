@@ -1,0 +1,155 @@
+"""The local broker: one real Apache Kafka node on this machine, for trying things out and for tests."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from . import class_data
+from .cache import cache_directory
+from .jars import kafka_jars, locked
+from .java import find_java
+from .node import Node, kafka_uuid
+from .ports import free_ports
+from .process import Process, spawn_detached
+
+# Kafka's own 9092 is left to a real broker.
+PREFERRED_PORTS = (19092, 19093)
+STOP_PATIENCE_SECONDS = 30.0  # an orderly stop takes 1 s, and 4 s when it writes the class-data archive
+
+log = logging.getLogger(__name__)
+
+
+class BrokerStatus(NamedTuple):
+    """bootstrap and pid are None when it does not run."""
+
+    running: bool
+    bootstrap: str | None
+    pid: int | None
+    directory: Path
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """What is remembered of the last broker started.
+
+    port, controller_port: the next one has the same address, if they are free.
+    archive: where the class-data archive goes which it may write as it leaves.
+    """
+
+    process: Process
+    port: int
+    controller_port: int
+    archive: str
+
+
+class LocalBroker:
+    """A broker which goes on running when this program ends, until somebody stops it.
+
+    directory: its data, its log and the record by which it is found again; one broker for each directory. The
+    default is below the user's cache directory.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = (directory or cache_directory() / "broker").absolute()
+
+    def start(self, *, fresh: bool = False) -> str:
+        """The bootstrap address, of a broker that answers; of the running one if there is one.
+
+        fresh: without any earlier data; a running broker is stopped first.
+        Raises MissingProgram (no Java, no Maven), and Connection when the broker does not come up.
+        """
+        with self._locked():
+            record = self._running()
+            if record and not fresh:
+                return _node(self.directory, record.port, record.controller_port).address
+            if record:
+                self._stop(record)
+            if fresh:
+                self._forget_data()
+            return self._launch()
+
+    def stop(self) -> bool:
+        """Whether there was one to stop. Returns when it is gone."""
+        with self._locked():
+            record = self._running()
+            if record:
+                self._stop(record)
+            return record is not None
+
+    def status(self) -> BrokerStatus:
+        record = self._running()
+        if not record:
+            return BrokerStatus(running=False, bootstrap=None, pid=None, directory=self.directory)
+        address = _node(self.directory, record.port, record.controller_port).address
+        return BrokerStatus(running=True, bootstrap=address, pid=record.process.pid, directory=self.directory)
+
+    def _launch(self) -> str:
+        java = find_java()
+        jars = kafka_jars(java)
+        last = self._record()
+        preferred = (last.port, last.controller_port) if last else PREFERRED_PORTS
+        port, controller_port = free_ports(2, preferred)
+        if port != preferred[0]:
+            log.warning("port %d is taken: the broker listens on %d", preferred[0], port)
+        node = _node(self.directory, port, controller_port)
+        node.prepare(kafka_uuid())
+        archive = class_data.archive(java, jars)
+        options = class_data.options(java, archive, written_at_exit=self._class_data)
+        process = spawn_detached(node.command(java, jars, *options), node.log)
+        try:
+            # Before it is ready: whatever happens to this program from here on, the broker can be found.
+            self._remember(_Record(process, port, controller_port, str(archive)))
+            node.wait_ready(process)
+        except BaseException:
+            process.kill()
+            raise
+        return node.address
+
+    def _stop(self, record: _Record) -> None:
+        left_by_itself = record.process.stop(STOP_PATIENCE_SECONDS)
+        # A killed JVM may have left half an archive.
+        if left_by_itself and self._class_data.exists():
+            self._class_data.replace(record.archive)
+
+    def _forget_data(self) -> None:
+        data = self.directory / "data"
+        if data.exists():
+            shutil.rmtree(data)
+
+    def _running(self) -> _Record | None:
+        record = self._record()
+        return record if record and record.process.alive() else None
+
+    def _record(self) -> _Record | None:
+        if not self._record_file.exists():
+            return None
+        return msgspec.json.decode(self._record_file.read_bytes(), type=_Record)
+
+    def _remember(self, record: _Record) -> None:
+        unfinished = self._record_file.with_suffix(".part")
+        unfinished.write_bytes(msgspec.json.encode(record))
+        unfinished.replace(self._record_file)
+
+    @property
+    def _record_file(self) -> Path:
+        return self.directory / "broker.json"
+
+    @property
+    def _class_data(self) -> Path:
+        return self.directory / "classes.jsa"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with locked(self.directory / "lock"):
+            yield
+
+
+def _node(directory: Path, port: int, controller_port: int) -> Node:
+    return Node(directory, 0, [port], [controller_port])

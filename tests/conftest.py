@@ -1,0 +1,35 @@
+"""The real Kafka that tests run against, and names of their own on it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from llm_orchestrator_state.errors import MissingProgram
+from tests.cluster import KafkaCluster
+
+BOOTSTRAP_VARIABLE = "LLM_ORCHESTRATOR_STATE_TEST_BOOTSTRAP"
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bootstrap address: the one given in the environment, else of a broker that lives as long as this run."""
+    given = os.environ.get(BOOTSTRAP_VARIABLE)
+    if given:
+        yield given
+        return
+    try:
+        cluster = KafkaCluster(tmp_path_factory.mktemp("kafka"))
+    except MissingProgram as missing:
+        pytest.skip(f"{missing}; or set {BOOTSTRAP_VARIABLE}")
+    with cluster:
+        yield cluster.bootstrap
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """No other test has it, so tests share a broker without seeing each other."""
+    return f"test-{uuid.uuid4().hex[:12]}"
