@@ -6,6 +6,7 @@ lower-case symbol; ids UUID text; ``steps`` keeps the order of first appearance,
 
 from __future__ import annotations
 
+import builtins
 from typing import Any, TypedDict
 
 
@@ -14,7 +15,7 @@ class OutputRefRecord(TypedDict):
 
     n: int
     bytes: int
-    sha256: bytes
+    sha256: builtins.bytes
     born: int
 
 
