@@ -1,7 +1,8 @@
 """The model: states, their statuses, and the events that change them. Pure: no files, no sockets."""
 
 from .checkpoint import Checkpoint
-from .events import (
+from .events import TransitionEvent
+from .kinds import (
     KINDS,
     CheckpointRequested,
     CheckpointsTrimmed,
@@ -14,7 +15,6 @@ from .events import (
     StepSkipped,
     StepStarted,
     Transition,
-    TransitionEvent,
     WorkflowCompleted,
     WorkflowCreated,
     WorkflowDeleted,

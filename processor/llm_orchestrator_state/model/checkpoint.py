@@ -11,6 +11,7 @@ from msgspec import Struct
 from .form_reading import read_checkpoint
 from .form_writing import write_checkpoint
 from .instants import from_micros, now, to_micros
+from .json_objects import uuid_object
 from .records import CheckpointRecord
 from .state import WorkflowState
 
@@ -44,8 +45,8 @@ class Checkpoint(Struct, kw_only=True):
     def from_record(cls, record: CheckpointRecord) -> Self:
         """The checkpoint that a record (datum of Checkpoint.avsc, instants in microseconds) holds."""
         return cls(
-            id=UUID(record["id"]),
-            workflow_state_id=UUID(record["workflow_state_id"]),
+            id=uuid_object(record["id"]),
+            workflow_state_id=uuid_object(record["workflow_state_id"]),
             step_id=record["step_id"],
             timestamp=from_micros(record["timestamp"]),
             snapshot=WorkflowState.from_record(record["snapshot"]),

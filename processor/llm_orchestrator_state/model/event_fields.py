@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from .instants import from_micros, to_micros
-from .json_objects import json_object, json_text
+from .json_objects import json_object, json_text, uuid_object
 from .references import ParentStep
 from .state import WorkflowState
 
@@ -36,7 +35,7 @@ _FROM: dict[str, Callable[[Any], Any]] = {
     "labels": dict,
     "usage": dict,
     "parent": ParentStep.from_record,
-    "checkpoint_id": UUID,
+    "checkpoint_id": uuid_object,
     "timestamp": from_micros,
     "snapshot": WorkflowState.from_record,
     "state": WorkflowState.from_record,

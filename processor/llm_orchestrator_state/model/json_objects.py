@@ -1,9 +1,10 @@
-"""JSON text of records ↔ Python objects of the public types."""
+"""Texts in records, of JSON values and UUIDs, ↔ Python objects of the public types."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, NoReturn
+from uuid import UUID
 
 import msgspec
 
@@ -58,3 +59,15 @@ def json_text(value: Any, name: str) -> str:
     if problem := json_problem(text):
         raise InvalidState(f"{name} has no JSON form that can be stored: {problem}")
     return text
+
+
+def uuid_object(text: str) -> UUID:
+    """The UUID of that text.
+
+    Raises:
+        Serialization: it is none. Records that went through the fold hold no such text.
+    """
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Serialization(f"{text!r} is no UUID") from error

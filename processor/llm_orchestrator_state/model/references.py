@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from .json_objects import uuid_object
 from .records import OutputRefRecord, ParentRecord, ReleasedOutputRecord
 
 
@@ -41,7 +42,7 @@ class ParentStep(Struct, frozen=True):
     @classmethod
     def from_record(cls, record: ParentRecord | None) -> Self | None:
         """The parent that a record holds, if any."""
-        return None if record is None else cls(UUID(record["id"]), record["step_id"])
+        return None if record is None else cls(uuid_object(record["id"]), record["step_id"])
 
     def to_record(self) -> ParentRecord:
         """Datum of ParentStep in the schemas."""

@@ -12,7 +12,7 @@ from ..errors import InvalidState
 from .form_reading import read_state
 from .form_writing import write_state
 from .instants import from_micros, now, to_micros
-from .json_objects import json_object, json_text
+from .json_objects import json_object, json_text, uuid_object
 from .records import StateRecord
 from .references import OutputRef, ParentStep, ReleasedOutput
 from .status import WorkflowStatus
@@ -114,7 +114,7 @@ class WorkflowState(Struct, kw_only=True):
         """The run that a record (datum of WorkflowState.avsc, instants in microseconds) holds."""
         completed_at, last_event_id = record["completed_at"], record["last_event_id"]
         return cls(
-            id=UUID(record["id"]),
+            id=uuid_object(record["id"]),
             workflow_id=record["workflow_id"],
             workflow_name=record["workflow_name"],
             status=_STATUS.get(record["status"], WorkflowStatus.UNKNOWN),
@@ -126,7 +126,7 @@ class WorkflowState(Struct, kw_only=True):
             error=record["error"],
             steps={step_id: StepState.from_record(step) for step_id, step in record["steps"].items()},
             version=record["version"],
-            last_event_id=None if last_event_id is None else UUID(last_event_id),
+            last_event_id=None if last_event_id is None else uuid_object(last_event_id),
             recent_event_ids=record["recent_event_ids"],
             fencing_token=record["fencing_token"],
             checkpoint_count=record["checkpoint_count"],

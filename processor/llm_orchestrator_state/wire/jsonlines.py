@@ -18,11 +18,11 @@ from uuid import uuid4
 import msgspec
 
 from ..errors import InvalidState, Serialization
-from ..model.events import KIND_OF_WORD
 from ..model.form_reading import optional_value_text, parent_record, state_record, uuid_text, value_text
 from ..model.form_writing import parent_form, state_form, value_form
 from ..model.instants import format_instant, parse_instant
 from ..model.json_values import json_problem
+from ..model.kinds import KIND_OF_WORD
 from ..model.records import EventRecord
 from .line_forms import LINE_FORMS
 

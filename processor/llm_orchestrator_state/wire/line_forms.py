@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from ..model.events import KIND_OF_WORD, KINDS
 from ..model.form_writing import NULL
 from ..model.forms import Int, Long, ParentForm, SignedLong, StateForm
+from ..model.kinds import KIND_OF_WORD, KINDS
 from ..model.limits import MAX_INT
 
 _ENVELOPE: list[Any] = [
