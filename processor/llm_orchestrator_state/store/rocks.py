@@ -1,0 +1,203 @@
+"""The states of each partition in a RocksDB database of its own: ``<state-dir>/<topic>/<partition>``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn, cast
+
+import msgspec
+from rocksdict import AccessType, DbClosedError, Rdict, WriteBatch
+
+from ..errors import CorruptStore, ForeignStore, StateDirectory
+from .directory import make_directory
+from .interface import Positions
+from .removal import move_aside, remove
+from .rocks_failures import as_state_error
+from .rocks_options import Memory
+
+FORMAT_VERSION = b"1"
+
+_STATE = b"s/"
+_POSITIONS = b"m/positions"
+_FORMAT = b"m/format"
+_IDENTITY = b"m/identity"
+
+_decode_positions = msgspec.json.Decoder(Positions).decode
+
+
+class RocksStore:
+    """One partition's store; see interface.Store. Methods raise CorruptStore or StateDirectory.
+
+    A write is in the write-ahead log when it returns, so it survives the process. A power cut can lose the last ones,
+    with their positions: they are read again from the state topic.
+    """
+
+    def __init__(self, path: Path, database: Rdict, damaged: set[Path]) -> None:
+        self._path = path
+        self._database = database
+        self._damaged = damaged
+
+    def positions(self) -> Positions | None:
+        value = self._get(_POSITIONS)
+        return None if value is None else _decode_positions(value)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        try:
+            found = self._database.get([_STATE + key for key in keys])
+        except Exception as error:  # noqa: BLE001 - rocksdict has no class of its own for RocksDB's errors
+            self._failed(error)
+        return cast(list[bytes | None], found)
+
+    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
+        batch = WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
+        for key, value in changes:
+            if value is None:
+                delete(_STATE + key)
+            else:
+                put(_STATE + key, value)
+        put(_POSITIONS, msgspec.json.encode(positions))
+        self._write(batch)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """In the order of the keys, as of the first one asked for."""
+        last = None
+        for key, value in cast(Iterator[tuple[bytes, bytes]], self._database.items(from_key=_STATE)):
+            last = key
+            yield key[len(_STATE) :], value
+        self._raise_if_cut_short(last)
+
+    def _raise_if_cut_short(self, last: bytes | None) -> None:
+        """At a block that cannot be read rocksdict's iterator stops as if that were the end (tried: half of the states
+        missing, and no error). RocksDB tells when the same step is taken once more.
+        """
+        try:
+            rest = self._database.iter()
+            rest.seek(_STATE if last is None else last)
+            if last is not None and rest.valid():
+                rest.next()
+            rest.status()
+        except Exception as error:  # noqa: BLE001
+            self._failed(error)
+
+    def check(self, identity: bytes) -> None:
+        """Raises ForeignStore, or StateDirectory for another version's format."""
+        if (version := self._get(_FORMAT)) not in {None, FORMAT_VERSION}:
+            raise StateDirectory(
+                f"{self._path} has store format {version!r}, needed {FORMAT_VERSION!r}; use the version of "
+                "llm-orchestrator-state that made it, or remove it: it is restored from the state topic"
+            )
+        if (found := self._get(_IDENTITY)) not in {None, identity}:
+            raise ForeignStore(
+                f"{self._path} belongs to cluster and topic {found!r}, needed {identity!r}; use another state directory"
+            )
+
+    def own(self, identity: bytes) -> None:
+        """Record whose it is, when it is new."""
+        if self._get(_IDENTITY) is None:
+            batch = WriteBatch(raw_mode=True)
+            batch.put(_FORMAT, FORMAT_VERSION)
+            batch.put(_IDENTITY, identity)
+            self._write(batch)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _get(self, key: bytes) -> bytes | None:
+        try:
+            value: bytes | None = self._database.get(key)
+        except Exception as error:  # noqa: BLE001
+            self._failed(error)
+        return value
+
+    def _write(self, batch: WriteBatch) -> None:
+        try:
+            self._database.write(batch)
+        except Exception as error:  # noqa: BLE001
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> NoReturn:
+        if isinstance(error, DbClosedError):
+            raise error
+        failure = as_state_error(error, self._path)
+        if isinstance(failure, CorruptStore):
+            self._damaged.add(self._path)
+        raise failure from None
+
+
+class RocksStores:
+    """The stores of one topic's partitions; see interface.Stores.
+
+    identity: cluster id and topic id; a store that was made for others is refused.
+    memory: what all databases of the process share.
+    """
+
+    def __init__(self, state_dir: Path, topic: str, identity: tuple[str, str], memory: Memory | None = None) -> None:
+        self._directory = state_dir / topic
+        self._identity = msgspec.json.encode(identity)
+        self._memory = memory or Memory()
+        self._damaged: set[Path] = set()
+
+    def path(self, partition: int) -> Path:
+        return self._directory / str(partition)
+
+    def open(self, partition: int) -> RocksStore:
+        """Made where there is none."""
+        make_directory(self._directory)
+        self._refuse_foreign(partition)
+        store = self._opened(self.path(partition), read_only=False)
+        try:
+            store.check(self._identity)
+            store.own(self._identity)
+        except StateDirectory:
+            store.close()
+            raise
+        return store
+
+    def open_read_only(self, partition: int) -> RocksStore | None:
+        """As of now, also while a worker has it open; None where there is none. Its write() raises StateDirectory."""
+        path = self.path(partition)
+        if not (path / "CURRENT").exists():
+            return None
+        store = self._opened(path, read_only=True)
+        try:
+            store.check(self._identity)
+        except StateDirectory:
+            store.close()
+            raise
+        return store
+
+    def clear(self, partition: int) -> None:
+        """A damaged store is moved aside, another one removed. Raises StoreLocked, StateDirectory."""
+        path = self.path(partition)
+        if path in self._damaged:
+            move_aside(path)
+            self._damaged.discard(path)
+        else:
+            remove(path)
+
+    def _refuse_foreign(self, partition: int) -> None:
+        """Opening for writing already rewrites files: whose they are is asked before that."""
+        try:
+            store = self.open_read_only(partition)
+        except ForeignStore:
+            raise
+        except StateDirectory:
+            return  # opening for writing tells it again, and knows better whether it is locked
+        if store:
+            store.close()
+
+    def _opened(self, path: Path, *, read_only: bool) -> RocksStore:
+        options = self._memory.options(read_only=read_only)
+        access = AccessType.read_only(error_if_log_file_exist=False) if read_only else AccessType.read_write()
+        # without naming the column family again its table options would silently be the defaults
+        families = {"default": options} if (path / "CURRENT").exists() else None
+        try:
+            database = Rdict(str(path), options=options, column_families=families, access_type=access)
+        except Exception as error:  # noqa: BLE001
+            failure = as_state_error(error, path)
+            if isinstance(failure, CorruptStore):
+                self._damaged.add(path)
+            raise failure from None
+        return RocksStore(path, database, self._damaged)

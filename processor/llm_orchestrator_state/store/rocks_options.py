@@ -1,0 +1,41 @@
+"""RocksDB options, and the memory that all databases of a process share."""
+
+from __future__ import annotations
+
+from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, WriteBufferManager
+
+MIB = 1024 * 1024
+
+
+class Memory:
+    """block_cache: bytes of blocks, indexes and filters kept. write_buffer: bytes not yet in a table file."""
+
+    def __init__(self, block_cache: int = 64 * MIB, write_buffer: int = 64 * MIB) -> None:
+        self._cache = Cache(block_cache)
+        # no stall: a flush begins at 7/8 of it, and a worker that stopped here would miss its heartbeats
+        self._write_buffers = WriteBufferManager(write_buffer, allow_stall=False)
+        self._write_buffer = write_buffer
+
+    def options(self, *, read_only: bool = False) -> Options:
+        blocks = BlockBasedOptions()
+        blocks.set_block_cache(self._cache)
+        # 1 % of false positives: most events of a new run ask for a key that is not there
+        blocks.set_bloom_filter(10, block_based=False)
+        blocks.set_cache_index_and_filter_blocks(True)
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_block_based_table_factory(blocks)
+        options.set_write_buffer_manager(self._write_buffers)
+        options.set_write_buffer_size(self._write_buffer // 2)
+        options.set_max_total_wal_size(self._write_buffer)
+        options.set_compression_type(DBCompressionType.lz4())
+        options.set_max_background_jobs(2)
+        # a reader beside a live worker opens every file at once: compaction unlinks them under it
+        options.set_max_open_files(-1 if read_only else 128)
+        options.set_keep_log_file_num(2)
+        options.set_max_log_file_size(MIB)
+        # statistics nobody reads, written by a thread that would wake an idle process
+        options.set_stats_dump_period_sec(0)
+        options.set_stats_persist_period_sec(0)
+        return options

@@ -1,0 +1,325 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from llm_orchestrator_state.errors import CorruptStore, ForeignStore, StateDirectory, StoreLocked
+from llm_orchestrator_state.store.interface import Positions, Store, Stores
+from llm_orchestrator_state.store.rocks import RocksStore, RocksStores
+from llm_orchestrator_state.store.slots import claim_slot
+
+HERE = ("cluster-1", "topic-1")
+AT = Positions(input=7, state=9, level_at=1_700_000_000.5)
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> RocksStores:
+    return RocksStores(tmp_path, "llm.events", HERE)
+
+
+def write(store: Store, *changes: tuple[bytes, bytes | None], at: Positions = AT) -> None:
+    store.write(changes, at)
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def in_another_process(code: str) -> subprocess.CompletedProcess[str]:
+    """Runs ``code`` and ends without closing anything, as a SIGKILL does."""
+    return subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport os; os._exit(0)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+
+SETUP = """
+from pathlib import Path
+from llm_orchestrator_state.store.interface import Positions
+from llm_orchestrator_state.store.rocks import RocksStores
+from llm_orchestrator_state.store.slots import claim_slot
+stores = RocksStores(Path({directory!r}), "llm.events", ("cluster-1", "topic-1"))
+"""
+
+
+@pytest.fixture
+def other_worker(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """A process that runs code on the same state directory, says so, and stays."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(code: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-uc", SETUP.format(directory=str(tmp_path)) + code + "\nimport sys; sys.stdin.read()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_is_what_the_engine_needs(stores: RocksStores) -> None:
+    as_stores: Stores = stores
+    store: Store = as_stores.open(0)
+    assert isinstance(store, RocksStore)
+    store.close()
+
+
+def test_a_new_store_has_no_positions_and_no_states(stores: RocksStores) -> None:
+    store = stores.open(0)
+    assert store.positions() is None
+    assert list(store.items()) == []
+    assert store.get_many([b"a", b"b"]) == [None, None]
+    assert store.get_many([]) == []
+    store.close()
+
+
+@pytest.mark.parametrize("positions", [AT, AT._replace(input=None)])
+def test_a_batch_and_its_positions_are_there_after_reopening(stores: RocksStores, positions: Positions) -> None:
+    store = stores.open(3)
+    write(store, (b"b", b"2"), (b"a", b"1"), (b"c", b""), (b"b", None), at=positions)
+    store.close()
+    again = stores.open(3)
+    assert again.positions() == positions
+    assert again.get_many([b"c", b"b", b"a"]) == [b"", None, b"1"]
+    assert list(again.items()) == [(b"a", b"1"), (b"c", b"")]
+    again.close()
+
+
+def test_partitions_do_not_see_each_other(stores: RocksStores) -> None:
+    first, second = stores.open(0), stores.open(1)
+    write(first, (b"a", b"1"))
+    assert second.get_many([b"a"]) == [None]
+    assert second.positions() is None
+    first.close()
+    second.close()
+
+
+def test_a_write_survives_the_death_of_the_process(tmp_path: Path, stores: RocksStores) -> None:
+    in_another_process(
+        SETUP.format(directory=str(tmp_path)) + 'stores.open(0).write([(b"a", b"1")], Positions(1, 2, 3.0))'
+    )
+    store = stores.open(0)
+    assert store.get_many([b"a"]) == [b"1"]
+    assert store.positions() == Positions(1, 2, 3.0)
+    store.close()
+
+
+def test_the_state_directory_is_for_its_owner_only(tmp_path: Path) -> None:
+    state_dir = tmp_path / "var" / "state"
+    RocksStores(state_dir, "llm.events", HERE).open(0).close()
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (state_dir.parent, state_dir, state_dir / "llm.events")] == [
+        0o700
+    ] * 3
+
+
+def test_a_store_open_in_this_process_is_locked(stores: RocksStores) -> None:
+    store = stores.open(0)
+    with pytest.raises(StoreLocked):
+        stores.open(0)
+    store.close()
+    stores.open(0).close()
+
+
+def test_a_store_open_in_another_process_is_locked_until_that_ends(
+    stores: RocksStores, other_worker: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    process = other_worker('store = stores.open(0); store.write([(b"a", b"1")], Positions(1, 2, 3.0)); print("ready")')
+    with pytest.raises(StoreLocked):
+        stores.open(0)
+    with pytest.raises(StoreLocked):
+        stores.clear(0)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    store = stores.open(0)
+    assert store.get_many([b"a"]) == [b"1"]
+    store.close()
+
+
+@pytest.mark.parametrize("foreign", [("cluster-2", "topic-1"), ("cluster-1", "topic-2")])
+def test_a_store_of_another_cluster_or_topic_is_refused_and_not_touched(
+    tmp_path: Path, stores: RocksStores, foreign: tuple[str, str]
+) -> None:
+    store = stores.open(0)
+    write(store, (b"a", b"1"))
+    store.close()
+    before = files(tmp_path)
+    theirs = RocksStores(tmp_path, "llm.events", foreign)
+    with pytest.raises(ForeignStore, match="another state directory"):
+        theirs.open(0)
+    with pytest.raises(ForeignStore):
+        theirs.open_read_only(0)
+    assert files(tmp_path) == before
+
+
+def damage(path: Path, pattern: str) -> None:
+    """Overwrite the middle of the files."""
+    found = list(path.glob(pattern))
+    assert found
+    for file in found:
+        middle = file.stat().st_size // 2
+        with file.open("r+b") as opened:
+            opened.seek(max(0, middle - 50))
+            opened.write(b"\xff" * 100)
+
+
+def filled(stores: RocksStores, count: int = 20_000) -> Path:
+    """Opened twice: the second time RocksDB puts the write-ahead log into a table file."""
+    store = stores.open(0)
+    write(store, *((b"%08d" % number, os.urandom(100)) for number in range(count)))
+    store.close()
+    stores.open(0).close()
+    return stores.path(0)
+
+
+def test_a_damaged_manifest_is_corruption_and_the_store_is_moved_aside(stores: RocksStores) -> None:
+    path = filled(stores, 10)
+    damage(path, "MANIFEST-*")
+    with pytest.raises(CorruptStore):
+        stores.open(0)
+    stores.clear(0)
+    store = stores.open(0)
+    assert store.positions() is None
+    store.close()
+    assert [aside.name.split("-")[0] for aside in path.parent.iterdir() if aside != path] == ["0.corrupt"]
+
+
+def test_a_damaged_block_is_corruption_when_it_is_read(stores: RocksStores) -> None:
+    path = filled(stores)
+    damage(path, "*.sst")
+    store = stores.open(0)
+    with pytest.raises(CorruptStore):
+        store.get_many([b"%08d" % number for number in range(20_000)])
+    store.close()
+    stores.clear(0)
+    assert list(path.parent.glob("0.corrupt-*"))
+
+
+def test_iteration_does_not_end_silently_at_a_damaged_block(stores: RocksStores) -> None:
+    damage(filled(stores), "*.sst")
+    store = stores.open(0)
+    with pytest.raises(CorruptStore):
+        list(store.items())
+    store.close()
+
+
+def test_a_store_that_is_no_longer_wanted_is_removed(stores: RocksStores) -> None:
+    path = filled(stores, 10)
+    stores.clear(0)
+    assert list(path.parent.iterdir()) == []
+    stores.clear(0)
+
+
+def test_a_state_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateDirectory, match="cannot be made"):
+        RocksStores(tmp_path / "file", "llm.events", HERE).open(0)
+
+
+def test_a_missing_file_is_not_called_corruption(stores: RocksStores) -> None:
+    path = filled(stores, 10)
+    for manifest in path.glob("MANIFEST-*"):
+        manifest.unlink()
+    with pytest.raises(StateDirectory) as failure:
+        stores.open(0)
+    assert not isinstance(failure.value, CorruptStore | StoreLocked | ForeignStore)
+
+
+def test_a_store_of_another_format_is_refused(stores: RocksStores) -> None:
+    from rocksdict import Options, Rdict
+
+    filled(stores, 10)
+    database = Rdict(str(stores.path(0)), Options(raw_mode=True))
+    database[b"m/format"] = b"2"
+    database.close()
+    with pytest.raises(StateDirectory, match="format b'2'"):
+        stores.open(0)
+
+
+def test_table_options_are_kept_on_reopening(stores: RocksStores) -> None:
+    filled(stores, 10)
+    stores.open(0).close()
+    newest = max(stores.path(0).glob("OPTIONS-*"))
+    assert "filter_policy=bloomfilter" in newest.read_text()
+    assert "cache_index_and_filter_blocks=true" in newest.read_text()
+
+
+def test_a_live_workers_store_can_be_read_while_it_writes(
+    stores: RocksStores, other_worker: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    """States and positions of each view belong together: every batch writes one number everywhere."""
+    other_worker("""
+import itertools, os, threading
+store = stores.open(0)
+def loop():
+    for n in itertools.count():
+        value = b"%d" % n
+        changes = [(b"%04d" % k, value.ljust(2000, b".")) for k in range(500)]
+        store.write(changes, Positions(n, n, 0.0))
+        if n == 0:
+            print("ready")
+threading.Thread(target=loop, daemon=True).start()
+""")
+    seen = set()
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        view = stores.open_read_only(0)
+        assert view
+        positions = view.positions()
+        assert positions
+        states = list(view.items())
+        assert len(states) == 500
+        assert {int(value.rstrip(b".")) for _, value in states} == {positions.state}
+        seen.add(positions.state)
+        view.close()
+    assert len(seen) > 3
+
+
+def test_reading_only_refuses_to_write_and_tells_what_is_not_there(stores: RocksStores) -> None:
+    assert stores.open_read_only(0) is None
+    filled(stores, 1)
+    view = stores.open_read_only(0)
+    assert view
+    with pytest.raises(StateDirectory):
+        write(view, (b"a", b"1"))
+    view.close()
+
+
+def test_workers_of_a_host_have_different_slots_and_a_dead_ones_is_free_again(
+    tmp_path: Path, other_worker: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    code = f"assert claim_slot(Path({str(tmp_path)!r})) == {{}}; print('ready')"
+    first = other_worker(code.format(0))
+    other_worker(code.format(1))
+    assert claim_slot(tmp_path) == 2
+    assert claim_slot(tmp_path) == 3
+    first.kill()
+    first.wait()
+    assert claim_slot(tmp_path) == 0
+
+
+def test_positions_are_json(stores: RocksStores) -> None:
+    """So that they can be read with RocksDB's own tools."""
+    store = stores.open(0)
+    write(store)
+    assert json.loads(store._get(b"m/positions") or b"") == [7, 9, 1_700_000_000.5]
+    store.close()
