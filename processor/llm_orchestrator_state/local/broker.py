@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..settings import xdg_directory
 from . import class_data
-from .cache import cache_directory
 from .jars import kafka_jars, locked
 from .java import find_java
 from .node import Node, kafka_uuid
@@ -56,7 +56,7 @@ class LocalBroker:
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self.directory = (directory or cache_directory() / "broker").absolute()
+        self.directory = (directory or xdg_directory("CACHE") / "broker").absolute()
 
     def start(self, *, fresh: bool = False) -> str:
         """The bootstrap address, of a broker that answers; of the running one if there is one.

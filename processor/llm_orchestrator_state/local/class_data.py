@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from .cache import cache_directory
+from ..settings import xdg_directory
 from .java import Java
 
 
 def archive(java: Java, jars: Path) -> Path:
     """The archive's place, whether or not it is there: one for each runtime and set of jars, of which it is made."""
     key = hashlib.sha256(f"{java.home}\n{java.build}\n{jars}".encode()).hexdigest()[:12]
-    return cache_directory() / f"classes-{key}.jsa"
+    return xdg_directory("CACHE") / f"classes-{key}.jsa"
 
 
 def options(java: Java, archive: Path, written_at_exit: Path | None = None) -> list[str]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import MissingProgram
-from .cache import cache_directory
+from ..settings import xdg_directory
 from .java import Java
 
 INSTALL = "apt-get install maven  (or: brew install maven)"
@@ -42,7 +42,7 @@ def kafka_jars(java: Java) -> Path:
     Raises MissingProgram where they are not cached and Maven is absent, or fails.
     """
     pom_hash = hashlib.sha256(pom().read_bytes()).hexdigest()[:8]
-    jars = cache_directory() / f"kafka-{kafka_version()}-{pom_hash}"
+    jars = xdg_directory("CACHE") / f"kafka-{kafka_version()}-{pom_hash}"
     jars.parent.mkdir(parents=True, exist_ok=True)
     with locked(jars.with_name(f"{jars.name}.lock")):
         if not jars.exists():
