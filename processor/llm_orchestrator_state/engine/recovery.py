@@ -1,0 +1,199 @@
+"""From an assigned partition to a task that may process it.
+
+The order matters: the group's offset must be stable and no dead owner's transaction open before the end of the state
+topic is taken; the store must have read up to that end before the first record is judged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from typing import NamedTuple
+
+from ..errors import Connection, CorruptStore, OffsetMismatch, StoreLocked
+from ..kafka.interface import GroupOffset, Kafka, LogRange
+from ..kafka.scan import scan
+from ..store.interface import Positions, Store, Stores
+from .clock import Clock
+from .config import WorkerConfig
+from .transaction import settle
+
+log = logging.getLogger(__name__)
+
+BROKER_SCAN_S = 10.0
+"""The broker looks for timed-out transactions this often (transaction.abort.timed.out.transaction.cleanup.interval.ms)."""
+
+RETRY_S = 0.1
+
+
+class Recovered(NamedTuple):
+    """A store that is level with the state topic, and where its partition goes on."""
+
+    store: Store
+    position: int
+    positions: Positions
+    restored: int
+
+
+Wait = Generator[float, None, Recovered]
+"""Yields the seconds for which there is nothing to do; 0: go on at once."""
+
+
+class Recovery:
+    """One worker's way of opening partitions. Nothing is shared between partitions, so none waits for another."""
+
+    def __init__(self, kafka: Kafka, stores: Stores, clock: Clock, config: WorkerConfig) -> None:
+        self._kafka = kafka
+        self._stores = stores
+        self._clock = clock
+        self._config = config
+        topics = config.topics
+        self._outputs = (topics.state, topics.checkpoints, topics.outputs, topics.rejections)
+
+    def open(self, partition: int) -> Wait:
+        """Raises OffsetMismatch, StateDirectory, errors.Connection, KafkaException; the store is closed then."""
+        store = yield from self._open_store(partition)
+        try:
+            committed = yield from self._settled(partition)
+            state_log = self._kafka.log_ranges(self._config.topics.state, [partition])[partition]
+            store, positions = self._usable(partition, store, state_log)
+            began = positions.state
+            positions = yield from self._catch_up(partition, store, positions, state_log)
+            restored = positions.state - began
+            position = self._where_to_go_on(partition, positions, committed)
+        except BaseException:
+            store.close()
+            raise
+        return Recovered(store, position, Positions(position, positions.state, self._clock.time()), restored)
+
+    def _open_store(self, partition: int) -> Generator[float, None, Store]:
+        told = False
+        while True:
+            try:
+                return self._stores.open(partition)
+            except CorruptStore as error:
+                log.error("%s", error)
+                self._stores.clear(partition)
+            except StoreLocked as error:
+                # the last owner on this host has not let go yet
+                if not told:
+                    log.warning("%s; waiting", error)
+                    told = True
+                yield RETRY_S
+
+    # --- the dead owner's transaction ---------------------------------------------------------------------------------
+
+    def _settled(self, partition: int) -> Generator[float, None, GroupOffset]:
+        """The group's offset, when no transaction of an earlier owner can change anything any more."""
+        deadline = self._clock.monotonic() + self._config.transaction_timeout_s + 2 * BROKER_SCAN_S
+        fenced: set[str] = set()
+        while True:
+            offset = self._kafka.group_offsets([partition])[partition]
+            if not offset.pending and not self._output_is_open(partition):
+                return offset
+            owner = offset.owner
+            if owner and owner not in fenced and owner not in self._kafka.live_transactional_ids():
+                log.warning("partition %d: ending the transaction that %s left open", partition, owner)
+                settle(self._kafka, owner, self._clock)
+                fenced.add(owner)
+                continue
+            if self._clock.monotonic() > deadline:
+                raise Connection(
+                    f"partition {partition}: a transaction stays open beyond its time-out; "
+                    "is a producer that is no worker writing to the output topics?"
+                )
+            yield RETRY_S
+
+    def _output_is_open(self, partition: int) -> bool:
+        ranges = (self._kafka.log_ranges(topic, [partition])[partition] for topic in self._outputs)
+        return any(log_range.stable < log_range.end for log_range in ranges)
+
+    # --- the state topic ----------------------------------------------------------------------------------------------
+
+    def _usable(self, partition: int, store: Store, state_log: LogRange) -> tuple[Store, Positions]:
+        positions = store.positions()
+        if positions is not None:
+            reason = self._why_cold(positions, state_log)
+            if reason is None:
+                return store, positions
+            log.warning("partition %d: restoring from the start, because %s", partition, reason)
+            store.close()
+            self._stores.clear(partition)
+            store = self._stores.open(partition)
+        return store, Positions(None, state_log.start, self._clock.time())
+
+    def _why_cold(self, positions: Positions, state_log: LogRange) -> str | None:
+        if positions.state < state_log.start:
+            return f"the state topic begins at {state_log.start}, behind the store's position {positions.state}"
+        if positions.state > state_log.end:
+            return f"the state topic ends at {state_log.end}, before the store's position {positions.state}"
+        away = self._clock.time() - positions.level_at
+        if away > self._config.tombstones_live_s / 2:
+            # a tombstone may have been compacted away meanwhile, and a deleted run would live on
+            return f"the store was last level with the state topic {away / 3600:.0f} h ago"
+        return None
+
+    def _catch_up(
+        self, partition: int, store: Store, positions: Positions, state_log: LogRange
+    ) -> Generator[float, None, Positions]:
+        if positions.state >= state_log.end:
+            return positions
+        known = positions.input
+        reader = self._kafka.reader()
+        try:
+            patience = self._config.transaction_timeout_s + 2 * BROKER_SCAN_S
+            deadline = self._clock.monotonic() + patience
+            for messages, position in scan(
+                reader, self._config.topics.state, partition, positions.state, state_log.end
+            ):
+                if messages:
+                    offsets = [source_offset(message.headers()) for message in messages]
+                    known = max(known or 0, max(offsets) + 1)
+                if position > positions.state:
+                    deadline = self._clock.monotonic() + patience
+                    positions = Positions(known, position, positions.level_at)
+                    store.write(((m.key() or b"", m.value()) for m in messages), positions)
+                elif self._clock.monotonic() > deadline:
+                    raise Connection(
+                        f"partition {partition}: the state topic could be read up to {position} and not to its end "
+                        f"{state_log.end}; it is tried again"
+                    )
+                yield 0.0
+        finally:
+            reader.close()
+        return positions
+
+    # --- where to go on -----------------------------------------------------------------------------------------------
+
+    def _where_to_go_on(self, partition: int, positions: Positions, committed: GroupOffset) -> int:
+        topic = self._config.topics.events
+        events = self._kafka.log_ranges(topic, [partition])[partition]
+        where, known = committed.offset, positions.input
+        if where is not None and known is not None and known > where:
+            raise OffsetMismatch(
+                f"{topic}[{partition}]: the group's offset is {where}, and the states know of events up to {known - 1}: "
+                "somebody has set the group back; set it to the log's position again, or rebuild into a new topic set"
+            )
+        if where is None:
+            where = events.start if known is None else known
+            if known is not None:
+                log.warning(
+                    "%s[%d]: the group has no offset; going on at %d, behind the last event that a state knows "
+                    "(rejections after it may be repeated)", topic, partition, where,
+                )  # fmt: skip
+        if not events.start <= where <= events.end:
+            raise OffsetMismatch(
+                f"{topic}[{partition}]: the position is {where}, and the log has {events.start} to {events.end}: "
+                "events were lost, or the topic was made anew; set the group's offset, or rebuild into a new topic set"
+            )
+        return where
+
+
+def source_offset(headers: object) -> int:
+    """Of a state record: the last input offset judged for its run; -1 where the header is missing."""
+    for name, value in headers or ():  # type: ignore[attr-defined]
+        if name == "source-offset":
+            return int(value)
+    return -1
+
+

@@ -1,0 +1,280 @@
+"""One partition's work between two commits: records in, changed states, checkpoints and rejections out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ..kafka.interface import Headers, Message
+from ..kafka.partitioner import partition_of
+from ..model.fold import APPLIED, fold, takes_checkpoint
+from ..model.ids import checkpoint_id
+from ..model.limits import KEPT_CHECKPOINTS, MAX_STATE_BYTES
+from ..model.payload import payload_problem
+from ..model.records import EventRecord, StateRecord
+from ..model.transitions import OPEN, RULES
+from ..model.verdicts import Code, Rejection, Verdict
+from ..store.interface import Store
+from ..wire.codec import Codec, KeptState
+from ..wire.framing import Undecodable, UnknownSchema
+
+MAX_REJECTION_BYTES = MAX_STATE_BYTES + 2 * 64 * 1024 - 16 * 1024
+"""A rejection's key, value and headers together: what the rejections topic takes, less the batch's own overhead."""
+
+MAX_KEY_BYTES = 1024
+"""A longer key is none of ours, and is left out of its rejection."""
+
+_HEAD_KINDS = frozenset({"ContextUpdated"})
+_WHOLE_KINDS = frozenset({"WorkflowSaved", "WorkflowRestored"})
+
+
+class Record(NamedTuple):
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Changes(NamedTuple):
+    """What one commit writes for one partition. Every run and checkpoint slot occurs once."""
+
+    states: list[Record]
+    checkpoints: list[Record]
+    rejections: list[Record]
+
+
+class Counts:
+    """Events by verdict since the task began."""
+
+    __slots__ = ("applied", "duplicate", "rejected")
+
+    def __init__(self) -> None:
+        self.applied = 0
+        self.duplicate = 0
+        self.rejected: dict[Code, int] = {}
+
+
+class PartitionTask:
+    """Judges the records of one partition against the states of its store, which it does not change.
+
+    Between commits the changed runs live here only; commit() or rollback() ends that.
+    """
+
+    def __init__(
+        self, topic: str, partition: int, partitions: int, policy: str, codec: Codec, store: Store, position: int,
+        cache_bytes: int,
+    ) -> None:  # fmt: skip
+        self.partition = partition
+        self.store = store
+        self.position = position
+        """Offset of the next record to judge."""
+        self.counts = Counts()
+        self.committed = position
+        """Where the store is: what lies before it was judged and committed."""
+        self._topic = topic
+        self._partitions = partitions
+        self._policy = policy
+        self._codec = codec
+        self._cache_bytes = cache_bytes
+        self._runs: dict[bytes, KeptState] = {}
+        # encoded sizes of the runs that are kept unchanged, and their sum
+        self._sizes: dict[bytes, int] = {}
+        self._kept_bytes = 0
+        # run -> last offset judged for it, for the runs that changed since the last commit
+        self._changed: dict[bytes, int] = {}
+        self._checkpoints: dict[bytes, bytes | None] = {}
+        self._rejections: list[Record] = []
+
+    # --- judging -----------------------------------------------------------------------------------------------------
+
+    def process(self, messages: Sequence[Message]) -> None:
+        """Judge the records in order. Raises errors.Connection, at the record that needs it, while a schema registry
+        does not answer: what precedes is judged, position says where it stopped."""
+        self._load({message.key() or b"" for message in messages})
+        judge = self._judge
+        for message in messages:
+            offset = message.offset()
+            if offset >= self.position:  # fetched again after a seek otherwise
+                judge(message.key() or b"", message.value(), offset)
+                self.position = offset + 1
+
+    def _load(self, keys: Iterable[bytes]) -> None:
+        # a run deleted since the last commit is still in the store
+        missing = [key for key in keys if key not in self._runs and key not in self._changed]
+        if missing:
+            for key, value in zip(missing, self.store.get_many(missing), strict=True):
+                if value is not None:
+                    self._runs[key] = self._codec.keep_state(value)
+                    self._account(key, len(value))
+
+    def _account(self, key: bytes, size: int) -> None:
+        self._kept_bytes += size - self._sizes.get(key, 0)
+        self._sizes[key] = size
+
+    def _judge(self, key: bytes, value: bytes | None, offset: int) -> None:
+        event: EventRecord | None = None
+        verdict: Verdict | Rejection
+        try:
+            event = self._codec.decode_event(value)
+        except Undecodable as error:
+            verdict = Rejection(Code.UNDECODABLE, str(error))
+        except UnknownSchema as error:
+            verdict = Rejection(Code.UNKNOWN_SCHEMA, str(error))
+        else:
+            verdict = self._misplaced(key, event) or self._fold(key, len(value or b""), event)
+        if verdict is APPLIED:
+            self.counts.applied += 1
+            self._changed[key] = offset
+            return
+        if key in self._changed:
+            self._changed[key] = offset
+        if isinstance(verdict, Rejection):
+            self._reject(key, value, offset, event, verdict)
+        else:
+            self.counts.duplicate += 1
+
+    def _misplaced(self, key: bytes, event: EventRecord) -> Rejection | None:
+        if problem := payload_problem(event):
+            return Rejection(Code.INVALID_PAYLOAD, problem)
+        run_id = event["run_id"].lower()
+        if key != run_id.encode():
+            return Rejection(Code.KEY_MISMATCH, f"the key is {key[:60]!r}, the run {run_id}")
+        if event["transition"][0] in ("WorkflowCreated", "WorkflowSaved"):
+            right = partition_of(key, self._partitions)
+            if right != self.partition:
+                return Rejection(
+                    Code.WRONG_PARTITION, f"murmur2 puts this key on partition {right}: set the publisher's partitioner"
+                )
+        return None
+
+    def _fold(self, key: bytes, size: int, event: EventRecord) -> Verdict | Rejection:
+        run = self._runs.get(key)
+        # twice: a new step's id is its key in the map and a field, and usage goes to the step and to the run
+        bound = (run.bound if run else 0) + 2 * size + 1024
+        if bound > MAX_STATE_BYTES and (rejection := self._too_large(run, event)):
+            return rejection
+        verdict, state = fold(run.record if run else None, event, self._policy)
+        if verdict is not APPLIED:
+            return verdict
+        kind, fields = event["transition"]
+        if state is None:
+            self._drop(key)
+            self._checkpoints.update({b"%s/%d" % (key, slot): None for slot in range(KEPT_CHECKPOINTS)})
+            return APPLIED
+        if run is None:
+            run = self._runs[key] = KeptState(state, bound)
+        else:
+            run.bound = bound
+            if RULES[kind].steps is not None:
+                run.step_changed(fields["step_id"])
+            elif kind in _HEAD_KINDS:
+                run.head_changed()
+            elif kind in _WHOLE_KINDS:
+                run.all_changed()
+        if takes_checkpoint(kind, self._policy):
+            self._checkpoint(key, run, event)
+        elif kind == "CheckpointsTrimmed":
+            self._trim(key, state, fields["keep"])
+        return APPLIED
+
+    def _too_large(self, run: KeptState | None, event: EventRecord) -> Rejection | None:
+        """Tried on a copy, because only near the limit is it worth to know the size before the event counts."""
+        copy = self._codec.keep_state(self._codec.frame_state(run.encode())) if run else None
+        verdict, state = fold(copy.record if copy else None, event, self._policy)
+        if verdict is not APPLIED or state is None:
+            return None
+        given = event["transition"][1].get("snapshot")
+        bodies = [KeptState(state, 0).encode()] + ([KeptState(given, 0).encode()] if given else [])
+        size = max(len(self._encode_checkpoint(state, event, body)) for body in bodies)
+        if size <= MAX_STATE_BYTES:
+            return None
+        return Rejection(Code.STATE_TOO_LARGE, f"{size} bytes as a checkpoint, and {MAX_STATE_BYTES} are allowed")
+
+    # --- checkpoints -------------------------------------------------------------------------------------------------
+
+    def _checkpoint(self, key: bytes, run: KeptState, event: EventRecord) -> None:
+        given = event["transition"][1].get("snapshot")
+        body = KeptState(given, 0).encode() if given else run.encode()
+        slot = run.record["checkpoint_count"] % KEPT_CHECKPOINTS
+        self._checkpoints[b"%s/%d" % (key, slot)] = self._encode_checkpoint(run.record, event, body)
+
+    def _encode_checkpoint(self, state: StateRecord, event: EventRecord, body: bytes) -> bytes:
+        fields = event["transition"][1]
+        timestamp = fields.get("timestamp")
+        head = {
+            "id": (fields.get("checkpoint_id") or checkpoint_id(state["id"], event["event_id"].lower())).lower(),
+            "workflow_state_id": state["id"],
+            "step_id": fields.get("step_id", ""),
+            "timestamp": event["occurred_at"] if timestamp is None else timestamp,
+            "version": state["version"],
+        }
+        return self._codec.encode_checkpoint(head, body)
+
+    def _trim(self, key: bytes, state: StateRecord, keep: int) -> None:
+        count = state["checkpoint_count"]
+        for n in range(max(1, count - KEPT_CHECKPOINTS + 1), count - keep + 1):
+            self._checkpoints[b"%s/%d" % (key, n % KEPT_CHECKPOINTS)] = None
+
+    # --- rejections --------------------------------------------------------------------------------------------------
+
+    def _reject(
+        self, key: bytes, value: bytes | None, offset: int, event: EventRecord | None, why: Rejection
+    ) -> None:
+        self.counts.rejected[why.code] = self.counts.rejected.get(why.code, 0) + 1
+        headers = [
+            ("code", why.code.value.encode()),
+            ("detail", why.detail.encode(errors="replace")[:1024].decode(errors="ignore").encode()),
+            ("source-topic", self._topic.encode()),
+            ("source-partition", b"%d" % self.partition),
+            ("source-offset", b"%d" % offset),
+        ]
+        if event is not None:
+            headers.append(("event-id", event["event_id"].encode()[:64]))
+        if len(key) + len(value or b"") > MAX_REJECTION_BYTES:
+            headers.append(("sha256", hashlib.sha256(value or b"").hexdigest().encode()))
+            value = None
+        self._rejections.append(Record(key if len(key) <= MAX_KEY_BYTES else None, value, headers))
+
+    @property
+    def uncommitted(self) -> bool:
+        return self.position != self.committed
+
+    # --- ending ------------------------------------------------------------------------------------------------------
+
+    def changes(self) -> Changes:
+        states = []
+        for key, offset in self._changed.items():
+            run = self._runs.get(key)
+            value = self._codec.frame_state(run.encode()) if run else None
+            states.append(Record(key, value, [("source-offset", b"%d" % offset)]))
+        checkpoints = [Record(key, value, []) for key, value in self._checkpoints.items()]
+        return Changes(states, checkpoints, self._rejections)
+
+    def commit(self) -> None:
+        """What changes() said is committed and in the store."""
+        self.committed = self.position
+        for key in self._changed:
+            run = self._drop(key)
+            if run is not None and run.record["status"] in OPEN:
+                self._runs[key] = run  # last again: the first are those that have not changed for longest
+                self._account(key, run.bound)
+        self._end()
+        while self._kept_bytes > self._cache_bytes:
+            self._drop(next(iter(self._sizes)))
+
+    def rollback(self) -> int:
+        """Forget what was judged since the last commit; returns the offset from which to judge again."""
+        for key in self._changed:
+            self._drop(key)
+        self._end()
+        self.position = self.committed
+        return self.position
+
+    def _drop(self, key: bytes) -> KeptState | None:
+        self._kept_bytes -= self._sizes.pop(key, 0)
+        return self._runs.pop(key, None)
+
+    def _end(self) -> None:
+        self._changed.clear()
+        self._checkpoints.clear()
+        self._rejections = []

@@ -1,0 +1,183 @@
+"""Exactly-once: one transactional producer, one transaction at a time, and what became of each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from ..errors import Connection, Fenced
+from ..kafka.interface import Kafka, Message, TransactionalProducer
+from .clock import Clock
+from .task import Record
+
+log = logging.getLogger(__name__)
+
+CALL_TIMEOUT_S = 10.0
+"""For one call; a retriable error is answered with the same call again until this long after the first."""
+
+MAX_RENEWALS = 5
+"""Producers thrown away in a row without a commit between them: more is no accident but a rival with our identity."""
+
+
+class Outcome(Enum):
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+    UNKNOWN = "unknown"
+    """The commit was sent and not answered. The transaction is over by now; the group's stable offset tells how."""
+
+
+class Batch(NamedTuple):
+    """Records of one output topic's partition. kept: whether the offset behind the last one is asked for."""
+
+    topic: str
+    partition: int
+    records: Iterable[Record]
+    kept: bool = False
+
+
+class _Aborted(Exception):
+    """This transaction cannot be committed any more."""
+
+
+class Transactions:
+    """Runs one transaction after the other under a transactional id that is this worker's alone (KIP-98, KIP-447)."""
+
+    def __init__(self, kafka: Kafka, transactional_id: str, clock: Clock) -> None:
+        self.transactional_id = transactional_id
+        self._kafka = kafka
+        self._clock = clock
+        self._renewals = 0
+        self._producer: TransactionalProducer | None = None
+
+    def run(
+        self, batches: Iterable[Batch], offsets: dict[int, int], source: str, group_metadata: object
+    ) -> tuple[Outcome, dict[int, int]]:
+        """One transaction: the records, and the input offsets with this worker's id as their metadata.
+
+        Returns the outcome and, where it is not ABORTED, the offset behind the last kept record by partition.
+        Raises Fenced when producers are lost again and again, errors.Connection when none can be had.
+        """
+        producer = self._producer or self._renew()
+        delivered: dict[int, int] = {}
+        positions = [TopicPartition(source, p, o, self.transactional_id) for p, o in sorted(offsets.items())]
+        try:
+            self._call(producer.begin_transaction)
+            for batch in batches:
+                self._produce(producer, batch, delivered)
+            # before the offsets: they would wait a whole retry.backoff.ms behind the last transaction's markers
+            # (100 ms instead of 4)
+            if producer.flush(CALL_TIMEOUT_S):
+                raise _Aborted("records were not delivered in time")
+            self._call(
+                lambda: producer.send_offsets_to_transaction(positions, group_metadata, CALL_TIMEOUT_S)
+            )
+        except _Aborted as reason:
+            log.warning("transaction aborted: %s", reason)
+            self._abort(producer)
+            return Outcome.ABORTED, {}
+        return self._commit(producer), delivered
+
+    def _produce(self, producer: TransactionalProducer, batch: Batch, delivered: dict[int, int]) -> None:
+        def note(error: KafkaError | None, message: Message) -> None:
+            # one whose report has no offset leaves the position where it was: reading again is harmless
+            if error is None and (message.offset() or 0) >= 0:
+                delivered[batch.partition] = message.offset() + 1
+
+        records = list(batch.records)
+        last = len(records) - 1 if batch.kept else -1
+        for index, (key, value, headers) in enumerate(records):
+            on_delivery = note if index == last else None
+            deadline = self._clock.monotonic() + CALL_TIMEOUT_S
+            while True:
+                try:
+                    producer.produce(
+                        batch.topic, value, key, batch.partition, headers=headers, on_delivery=on_delivery
+                    )
+                    break
+                except BufferError:  # the client's queue is full
+                    producer.poll(0.05)
+                    if self._clock.monotonic() > deadline:
+                        raise _Aborted("the producer's queue stays full") from None
+                except KafkaException as error:
+                    raise _Aborted(error) from error
+
+    def _call(self, call: Callable[[], Any]) -> None:
+        """With retries while the error says so; _Aborted otherwise."""
+        deadline = self._clock.monotonic() + CALL_TIMEOUT_S
+        while True:
+            try:
+                call()
+                return
+            except KafkaException as error:
+                reason: KafkaError = error.args[0]
+                if not reason.retriable() or reason.txn_requires_abort() or self._clock.monotonic() > deadline:
+                    raise _Aborted(reason) from error
+
+    def _commit(self, producer: TransactionalProducer) -> Outcome:
+        deadline = self._clock.monotonic() + CALL_TIMEOUT_S
+        while True:
+            try:
+                producer.commit_transaction(CALL_TIMEOUT_S)
+                self._renewals = 0
+                return Outcome.COMMITTED
+            except KafkaException as error:
+                reason: KafkaError = error.args[0]
+                log.warning("commit: %s", reason)
+                if reason.txn_requires_abort():
+                    self._abort(producer)
+                    return Outcome.ABORTED
+                if reason.retriable() and not reason.fatal() and self._clock.monotonic() < deadline:
+                    continue
+                # librdkafka has no KIP-890: a late EndTxn of this producer could tear the next transaction
+                self._renew()
+                return Outcome.UNKNOWN
+
+    def _abort(self, producer: TransactionalProducer) -> None:
+        deadline = self._clock.monotonic() + CALL_TIMEOUT_S
+        while True:
+            try:
+                producer.abort_transaction(CALL_TIMEOUT_S)
+                return
+            except KafkaException as error:
+                reason: KafkaError = error.args[0]
+                if not reason.retriable() or reason.fatal() or self._clock.monotonic() > deadline:
+                    log.warning("abort: %s", reason)
+                    self._renew()  # settles it
+                    return
+
+    def _renew(self) -> TransactionalProducer:
+        """A new producer under the same id. Its init_transactions() completes or aborts what the old one left."""
+        self._producer = None
+        self._renewals += 1
+        if self._renewals > MAX_RENEWALS:
+            raise Fenced(
+                f"the producer {self.transactional_id} was lost {MAX_RENEWALS} times in a row without a commit; "
+                "is another worker using the same instance_id?"
+            )
+        self._producer = settle(self._kafka, self.transactional_id, self._clock)
+        return self._producer
+
+
+def settle(kafka: Kafka, transactional_id: str, clock: Clock) -> TransactionalProducer:
+    """A producer with this id: what an earlier one left open is over, and the earlier one is fenced.
+
+    Raises errors.Connection when the transaction coordinator does not answer within half a minute.
+    """
+    producer = kafka.producer(transactional_id)
+    deadline = clock.monotonic() + 3 * CALL_TIMEOUT_S
+    while True:
+        try:
+            producer.init_transactions(CALL_TIMEOUT_S)
+            return producer
+        except KafkaException as error:
+            reason: KafkaError = error.args[0]
+            if reason.fatal() or not reason.retriable():
+                producer = kafka.producer(transactional_id)
+            if clock.monotonic() > deadline:
+                raise Connection(
+                    f"no transaction could be begun as {transactional_id} ({reason}); check the brokers and ACLs"
+                ) from error
