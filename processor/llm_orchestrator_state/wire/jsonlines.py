@@ -9,10 +9,11 @@ it is most likely a slip of the pen, and its value would be lost.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import msgspec
@@ -78,7 +79,7 @@ def parse_line(line: bytes | str) -> EventRecord:
     except msgspec.ValidationError as error:
         raise Serialization(_reason(str(error))) from error
     except msgspec.DecodeError as error:
-        raise Serialization(f"not JSON: {error}") from error
+        raise Serialization(_syntax_reason(line, error)) from error
     except UnicodeError as error:
         raise Serialization(f"not UTF-8: {error}") from error
     except RecursionError as error:
@@ -109,6 +110,19 @@ def _reason(message: str) -> str:
         found = message.removeprefix("Invalid value ").removesuffix(" - at `$.type`")
         return _one_line(f"unknown type {found}, expected one of {', '.join(KIND_OF_WORD)}")
     return _one_line(message.removeprefix("Object "))
+
+
+def _syntax_reason(line: bytes | str, error: msgspec.DecodeError) -> str:
+    # msgspec calls the input truncated when the second half of a surrogate pair is not there
+    try:
+        json.loads(line, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return f"not JSON: {error}"
+    return "a string holds half a surrogate pair"
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)
 
 
 def _one_line(message: str) -> str:

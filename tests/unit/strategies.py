@@ -1,0 +1,142 @@
+"""Random values of the model, for property tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from hypothesis import strategies as st
+
+from llm_orchestrator_state.model import (
+    KINDS,
+    Checkpoint,
+    OutputRef,
+    ParentStep,
+    ReleasedOutput,
+    StepState,
+    StepStatus,
+    TransitionEvent,
+    WorkflowState,
+    WorkflowStatus,
+)
+from llm_orchestrator_state.model.limits import MAX_INT, MAX_LONG
+
+texts = st.text(st.characters(codec="utf-8"), max_size=12)
+longs = st.integers(0, MAX_LONG)
+ints = st.integers(0, MAX_INT)
+attempts = st.none() | st.integers(1, MAX_INT)
+counts = st.dictionaries(texts, longs, max_size=2)
+labels = st.dictionaries(texts, texts, max_size=2)
+zones = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30)), timezone(timedelta(hours=-8))])
+instants = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=zones)  # noqa: DTZ001
+optional_instants = st.none() | instants
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+
+references = st.none() | st.builds(OutputRef, n=longs, bytes=longs, sha256=st.binary(max_size=32), born=longs)
+parents = st.none() | st.builds(ParentStep, id=st.uuids(), step_id=texts)
+
+steps = st.builds(
+    StepState,
+    step_id=texts,
+    status=st.sampled_from([each for each in StepStatus if each is not StepStatus.UNKNOWN]),
+    started_at=optional_instants,
+    completed_at=optional_instants,
+    outputs=json_values,
+    error=st.none() | texts,
+    retry_count=ints,
+    attempt=ints,
+    error_type=st.none() | texts,
+    status_reason=st.none() | texts,
+    usage=counts,
+    outputs_ref=references,
+)
+
+states = st.builds(
+    WorkflowState,
+    id=st.uuids(),
+    workflow_id=texts,
+    workflow_name=texts,
+    status=st.sampled_from([each for each in WorkflowStatus if each is not WorkflowStatus.UNKNOWN]),
+    user_id=st.none() | texts,
+    started_at=instants,
+    updated_at=instants,
+    completed_at=optional_instants,
+    context=json_values,
+    error=st.none() | texts,
+    steps=st.lists(steps, max_size=3).map(lambda found: {step.step_id: step for step in found}),
+    version=longs,
+    last_event_id=st.none() | st.uuids(),
+    recent_event_ids=st.binary(min_size=8, max_size=8) | st.just(b""),
+    fencing_token=st.none() | longs,
+    checkpoint_count=longs,
+    output_count=longs,
+    released_outputs=st.lists(st.builds(ReleasedOutput, n=longs, released=longs), max_size=2),
+    context_ref=references,
+    error_type=st.none() | texts,
+    status_reason=st.none() | texts,
+    labels=labels,
+    parent=parents,
+    usage=counts,
+)
+
+checkpoints = st.builds(
+    Checkpoint,
+    id=st.uuids(),
+    workflow_state_id=st.uuids(),
+    step_id=texts,
+    timestamp=instants,
+    snapshot=states,
+    version=longs,
+)
+
+_FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "WorkflowCreated": {
+        "workflow_id": texts,
+        "workflow_name": texts,
+        "user_id": st.none() | texts,
+        "context": json_values,
+        "labels": labels,
+        "parent": parents,
+    },
+    "WorkflowPaused": {"reason": st.none() | texts},
+    "WorkflowFailed": {"error": texts, "error_type": st.none() | texts},
+    "ContextUpdated": {"patch": json_values},
+    "StepCreated": {"step_id": texts},
+    "StepStarted": {"step_id": texts, "attempt": attempts, "inputs": json_values},
+    "StepCompleted": {"step_id": texts, "attempt": attempts, "outputs": json_values, "usage": counts},
+    "StepFailed": {
+        "step_id": texts,
+        "attempt": attempts,
+        "error": texts,
+        "error_type": st.none() | texts,
+        "usage": counts,
+    },
+    "StepRetried": {"step_id": texts, "attempt": attempts},
+    "StepSkipped": {"step_id": texts, "reason": st.none() | texts},
+    "StepHeartbeat": {"step_id": texts, "attempt": attempts},
+    "CheckpointRequested": {
+        "step_id": texts,
+        "checkpoint_id": st.none() | st.uuids(),
+        "timestamp": optional_instants,
+        "snapshot": st.none() | states,
+    },
+    "CheckpointsTrimmed": {"keep": ints},
+    "WorkflowSaved": {"state": states},
+    "WorkflowRestored": {"checkpoint_id": st.uuids(), "snapshot": states},
+}
+
+transitions = st.sampled_from(sorted(KINDS)).flatmap(lambda name: st.builds(KINDS[name], **_FIELDS.get(name, {})))
+
+events = st.builds(
+    TransitionEvent,
+    event_id=st.uuids(),
+    run_id=st.uuids(),
+    occurred_at=instants,
+    expected_version=st.none() | longs,
+    fencing_token=st.none() | longs,
+    transition=transitions,
+)
