@@ -72,9 +72,8 @@ class Transactions:
             # (100 ms instead of 4)
             if producer.flush(CALL_TIMEOUT_S):
                 raise _Aborted("records were not delivered in time")
-            self._call(
-                lambda: producer.send_offsets_to_transaction(positions, group_metadata, CALL_TIMEOUT_S)
-            )
+            if positions:
+                self._call(lambda: producer.send_offsets_to_transaction(positions, group_metadata, CALL_TIMEOUT_S))
         except _Aborted as reason:
             log.warning("transaction aborted: %s", reason)
             self._abort(producer)

@@ -113,6 +113,10 @@ _STATE_FIELDS: tuple[tuple[str, Check], ...] = (
     ("context", json_problem),
     ("context_ref", _gone),
     ("parent", _parent),
+    ("last_event_id", _uuid),
+    ("version", _count),
+    ("checkpoint_count", _count),
+    ("output_count", _count),
     ("usage", _usage),
     ("steps", _steps),
 )

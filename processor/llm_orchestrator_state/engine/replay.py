@@ -1,0 +1,55 @@
+"""Folding an event log again, into a fresh store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..errors import Connection
+from ..kafka.interface import Kafka, Message
+from ..kafka.scan import scan
+from ..store.interface import Positions, Store
+from .clock import Clock
+from .config import WorkerConfig
+from .task import Changes, PartitionTask
+
+STALLED_S = 30.0
+"""A log that gives nothing for so long is given up: longer than a broker's restart takes."""
+
+Wanted = Callable[[Message], bool]
+
+
+def replay(
+    kafka: Kafka,
+    clock: Clock,
+    config: WorkerConfig,
+    partition: int,
+    store: Store,
+    start: int,
+    end: int,
+    wanted: Wanted = lambda _message: True,
+) -> Iterator[tuple[PartitionTask, Changes]]:
+    """Judges the events from start to end in the store; yields after each part that was written to it.
+
+    The task has the counts so far; the changes are those of the part, as a worker would have emitted them.
+    Raises KafkaException, and errors.Connection when the log stalls.
+    """
+    topic = config.topics.events
+    task = PartitionTask(
+        topic, partition, config.format.partitions, config.format.checkpoints, config.codec, store, start,
+        config.cache_bytes,
+    )  # fmt: skip
+    reader = kafka.reader()
+    try:
+        reached, since = start, clock.monotonic()
+        for messages, position in scan(reader, topic, partition, start, end):
+            task.process([message for message in messages if wanted(message)])
+            changes = task.changes()
+            store.write(((r.key or b"", r.value) for r in changes.states), Positions(position, 0, clock.time()))
+            yield task, changes
+            task.commit()
+            if position > reached:
+                reached, since = position, clock.monotonic()
+            elif clock.monotonic() - since > STALLED_S:
+                raise Connection(f"{topic}[{partition}] could not be read beyond {reached} of {end}; check the brokers")
+    finally:
+        reader.close()

@@ -1,0 +1,185 @@
+"""Whether the event log's fold, the state topic and the local store agree, run by run."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import msgspec
+
+from ..errors import Serialization
+from ..kafka.interface import Kafka, LogRange, Message
+from ..kafka.scan import scan
+from ..store.interface import Store
+from .clock import Clock
+from .config import WorkerConfig
+from .recovery import source_offset
+from .replay import replay
+
+MAX_SHOWN = 1_000
+"""Differences of one partition that are named; all are counted."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One run that is not the same in two places. where: 'state topic' or 'local store'."""
+
+    run: str
+    where: str
+    what: str
+
+
+class PartitionReport(msgspec.Struct, kw_only=True):
+    """What verify found in one partition.
+
+    events: judged, up to the group's offset.
+    not_verifiable: runs begun before the event log's start.
+    in_flight: runs that changed between the state topic's and the store's reading.
+    store: whether there is a local store here, and how many of the group's events it is behind.
+    """
+
+    partition: int
+    events: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    runs: int = 0
+    not_verifiable: int = 0
+    in_flight: int = 0
+    store: str = "none here"
+    different: int = 0
+    differences: list[Difference] = msgspec.field(default_factory=list)
+
+    def differs(self, key: bytes, where: str, what: str) -> None:
+        self.different += 1
+        if len(self.differences) < MAX_SHOWN:
+            self.differences.append(Difference(key.decode(errors="replace"), where, what))
+
+
+class _Emitted(NamedTuple):
+    digest: bytes
+    source_offset: int
+
+
+def _digest(value: bytes) -> bytes:
+    return hashlib.blake2b(value, digest_size=16).digest()
+
+
+def verify(
+    kafka: Kafka, clock: Clock, config: WorkerConfig, partition: int, scratch: Store, local: Store | None
+) -> PartitionReport:
+    """Folds one partition's log into the empty scratch store and compares. Workers may go on meanwhile.
+
+    Every event below the group's offset must be in the state topic; of a run that has got further, every event up to
+    the one that its state record names. Raises KafkaException, errors.Connection.
+    """
+    report = PartitionReport(partition=partition)
+    events = kafka.log_ranges(config.topics.events, [partition])[partition]
+    committed = kafka.group_offsets([partition])[partition].offset
+    judged = events.start if committed is None else committed
+    emitted = _emitted(kafka, config, partition)
+    begun = _fold(kafka, clock, config, report, scratch, events, judged, emitted)
+    _compare_with_topic(report, scratch, emitted, begun)
+    report.runs = len(emitted)
+    if local is not None:
+        _compare_with_store(report, local, emitted, judged)
+    return report
+
+
+def _emitted(kafka: Kafka, config: WorkerConfig, partition: int) -> dict[bytes, _Emitted]:
+    """The last committed record of each run in the state topic, without tombstones."""
+    topic = config.topics.state
+    log = kafka.log_ranges(topic, [partition])[partition]
+    latest: dict[bytes, _Emitted] = {}
+    reader = kafka.reader()
+    try:
+        for messages, _ in scan(reader, topic, partition, log.start, log.stable):
+            for message in messages:
+                value, key = message.value(), message.key() or b""
+                if value is None:
+                    latest.pop(key, None)
+                else:
+                    latest[key] = _Emitted(_digest(value), source_offset(message.headers()))
+    finally:
+        reader.close()
+    return latest
+
+
+def _fold(
+    kafka: Kafka, clock: Clock, config: WorkerConfig, report: PartitionReport, scratch: Store, events: LogRange,
+    judged: int, emitted: dict[bytes, _Emitted],
+) -> set[bytes] | None:  # fmt: skip
+    """Returns the runs whose creation is in the log; None where the log is whole, and so all are."""
+    first: dict[bytes, bool] = {}
+    furthest = max((e.source_offset + 1 for e in emitted.values()), default=0)
+
+    def wanted(message: Message) -> bool:
+        if events.start > 0 and (key := message.key() or b"") not in first:
+            first[key] = _is_creation(config, message)
+        if message.offset() < judged:
+            return True
+        run = emitted.get(message.key() or b"")
+        return run is not None and message.offset() <= run.source_offset
+
+    for task, _ in replay(
+        kafka, clock, config, report.partition, scratch, events.start, max(judged, furthest), wanted
+    ):
+        counts = task.counts
+        report.applied, report.duplicate = counts.applied, counts.duplicate
+        report.rejected = sum(counts.rejected.values())
+    report.events = report.applied + report.duplicate + report.rejected
+    return {key for key, created in first.items() if created} if events.start > 0 else None
+
+
+def _is_creation(config: WorkerConfig, message: Message) -> bool:
+    try:
+        return config.codec.decode_event(message.value())["transition"][0] == "WorkflowCreated"
+    except Serialization:
+        return False
+
+
+def _compare_with_topic(
+    report: PartitionReport, scratch: Store, emitted: dict[bytes, _Emitted], begun: set[bytes] | None
+) -> None:
+    unseen = dict(emitted)
+    for key, value in scratch.items():
+        run = unseen.pop(key, None)
+        if run is not None and run.digest == _digest(value):
+            continue
+        if begun is not None and key not in begun:
+            report.not_verifiable += 1  # its fold began in the middle
+        elif run is None:
+            report.differs(key, "state topic", "missing there, and the log has it")
+        else:
+            report.differs(key, "state topic", "other bytes than the log's fold")
+    for key in unseen:
+        if begun is not None and key not in begun:
+            report.not_verifiable += 1
+        else:
+            report.differs(key, "state topic", "there, and the log does not have it")
+
+
+def _compare_with_store(
+    report: PartitionReport, local: Store, emitted: dict[bytes, _Emitted], judged: int
+) -> None:
+    positions = local.positions()
+    known = positions.input if positions and positions.input is not None else 0
+    report.store = "level" if known >= judged else f"{judged - known} events behind"
+    unseen = dict(emitted)
+    for key, value in local.items():
+        run = unseen.pop(key, None)
+        if run is not None and run.digest == _digest(value):
+            continue
+        if run is not None and run.source_offset >= known:
+            report.in_flight += 1
+        elif run is None:
+            if known >= judged:
+                report.differs(key, "local store", "there, and the state topic does not have it")
+            else:
+                report.in_flight += 1
+        else:
+            report.differs(key, "local store", "other bytes than the state topic's")
+    for key, run in unseen.items():
+        if run.source_offset >= known:
+            report.in_flight += 1
+        else:
+            report.differs(key, "local store", "missing there, and the state topic has it")

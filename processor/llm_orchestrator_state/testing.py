@@ -1,0 +1,143 @@
+"""The whole pipeline in memory, for the tests of programs that publish events or read states.
+
+The same fold and the same codecs as the processor's, and no broker::
+
+    pipeline = InMemoryPipeline()
+    pipeline.publish(event)                    # a TransitionEvent, or a line of the JSON lines form as a dict
+    assert pipeline.state(event.run_id).status == "pending"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from .engine.task import PartitionTask, Record
+from .kafka.interface import Headers
+from .kafka.partitioner import partition_of
+from .model.events import TransitionEvent
+from .model.records import EventRecord
+from .model.state import WorkflowState
+from .model.checkpoint import Checkpoint
+from .model.verdicts import Code
+from .store.interface import Positions
+from .store.memory import MemoryStore
+from .wire.codec import Codec
+from .wire.jsonlines import parse_line
+
+
+class RejectedEvent(NamedTuple):
+    """An event that changed nothing, with the bytes as they were published."""
+
+    code: Code
+    detail: str
+    event_id: str | None
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+class _Message(NamedTuple):
+    """One record of the log, with confluent-kafka's accessors."""
+
+    the_key: bytes
+    the_value: bytes | None
+    the_partition: int
+    the_offset: int
+
+    def error(self) -> None:
+        return None
+
+    def topic(self) -> str:
+        return "events"
+
+    def partition(self) -> int:
+        return self.the_partition
+
+    def offset(self) -> int:
+        return self.the_offset
+
+    def key(self) -> bytes:
+        return self.the_key
+
+    def value(self) -> bytes | None:
+        return self.the_value
+
+    def headers(self) -> Headers | None:
+        return None
+
+
+class InMemoryPipeline:
+    """Events in; states, checkpoints and rejections out. What publish() was given is settled when it returns.
+
+    partitions: of the topic set. checkpoints: its policy.
+    """
+
+    def __init__(self, partitions: int = 1, checkpoints: Literal["step", "requested", "off"] = "step") -> None:
+        self.rejections: list[RejectedEvent] = []
+        """Oldest first."""
+        self._codec = Codec()
+        self._checkpoints: dict[bytes, bytes] = {}
+        self._tasks = [
+            PartitionTask("events", p, partitions, checkpoints, self._codec, MemoryStore(), 0, 1 << 30)
+            for p in range(partitions)
+        ]
+
+    def publish(self, event: TransitionEvent | Mapping[str, Any]) -> None:
+        """Judge one event. Raises errors.Serialization for a mapping that is no line of the JSON lines form."""
+        record: EventRecord
+        if isinstance(event, TransitionEvent):
+            record = event.to_record()
+        else:
+            record = parse_line(msgspec.json.encode(event))
+        self.publish_bytes(record["run_id"].lower().encode(), self._codec.encode_event(record))
+
+    def publish_bytes(self, key: bytes, value: bytes | None) -> None:
+        """Judge one record of the events topic, whatever it holds."""
+        task = self._tasks[partition_of(key, len(self._tasks))]
+        task.process([_Message(key, value, task.partition, task.position)])
+        changes = task.changes()
+        task.store.write(((r.key or b"", r.value) for r in changes.states), Positions(task.position, 0, 0.0))
+        for record in changes.checkpoints:
+            if record.value is None:
+                self._checkpoints.pop(record.key or b"", None)
+            else:
+                self._checkpoints[record.key or b""] = record.value
+        self.rejections.extend(_rejected(record, task.partition) for record in changes.rejections)
+        task.commit()
+
+    def state(self, run_id: UUID | str) -> WorkflowState | None:
+        """The run's state; None where there is none."""
+        key = str(run_id).lower().encode()
+        task = self._tasks[partition_of(key, len(self._tasks))]
+        (value,) = task.store.get_many([key])
+        return None if value is None else WorkflowState.from_record(self._codec.decode_state(value))
+
+    def states(self) -> list[WorkflowState]:
+        """All runs, ordered by id."""
+        values = sorted(item for task in self._tasks for item in task.store.items())
+        return [WorkflowState.from_record(self._codec.decode_state(value)) for _, value in values]
+
+    def checkpoints(self, run_id: UUID | str) -> list[Checkpoint]:
+        """The run's kept checkpoints, oldest first."""
+        slots = str(run_id).lower().encode() + b"/"
+        records = [self._codec.decode_checkpoint(v) for k, v in self._checkpoints.items() if k.startswith(slots)]
+        return sorted(map(Checkpoint.from_record, records), key=lambda checkpoint: checkpoint.version)
+
+
+def _rejected(record: Record, partition: int) -> RejectedEvent:
+    headers = dict(record.headers)
+    event_id = headers.get("event-id")
+    return RejectedEvent(
+        Code(headers["code"].decode()),
+        headers["detail"].decode(),
+        event_id.decode() if event_id else None,
+        partition,
+        int(headers["source-offset"]),
+        record.key,
+        record.value,
+    )
