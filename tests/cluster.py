@@ -75,7 +75,7 @@ class KafkaCluster:
     def _launch(self, node: Node) -> None:
         node.prepare(self._cluster_id)
         options = class_data.options(self._java, class_data.archive(self._java, self._jars))
-        command: Sequence[str] = node.command(self._java, self._jars, *options)
+        command: Sequence[str] = node.command(self._java.program, self._jars, *options)
         shell = subprocess.Popen(
             ["sh", "-c", DIE_WITH_PARENT, str(node.log), *command],
             stdin=subprocess.PIPE,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from llm_orchestrator_state.errors import MissingProgram
+from llm_orchestrator_state.local.broker import LocalBroker
 from tests.cluster import KafkaCluster
 
 BOOTSTRAP_VARIABLE = "LLM_ORCHESTRATOR_STATE_TEST_BOOTSTRAP"
@@ -21,12 +23,24 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
+    directory = tmp_path_factory.mktemp("kafka")
     try:
-        cluster = KafkaCluster(tmp_path_factory.mktemp("kafka"))
-    except MissingProgram as missing:
-        pytest.skip(f"{missing}; or set {BOOTSTRAP_VARIABLE}")
+        cluster = KafkaCluster(directory)
+    except MissingProgram:
+        yield from _in_container(directory)
+        return
     with cluster:
         yield cluster.bootstrap
+
+
+def _in_container(directory: Path) -> Iterator[str]:
+    broker = LocalBroker(directory)
+    try:
+        bootstrap = broker.start()
+    except MissingProgram as missing:
+        pytest.skip(f"{missing}; or set {BOOTSTRAP_VARIABLE}")
+    yield bootstrap
+    broker.stop()
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import msgspec
 
 from ..settings import xdg_directory
-from . import class_data
-from .jars import kafka_jars, locked
-from .java import find_java
+from .container import remove
+from .jars import locked
+from .launch import launch
 from .node import Node, kafka_uuid
 from .ports import free_ports
 from .process import Process, spawn_detached
@@ -39,13 +39,14 @@ class _Record(msgspec.Struct, frozen=True):
     """What is remembered of the last broker started.
 
     port, controller_port: the next one has the same address, if they are free.
-    archive: where the class-data archive goes which it may write as it leaves.
+    archive, container: see Launch.
     """
 
     process: Process
     port: int
     controller_port: int
     archive: str
+    container: str
 
 
 class LocalBroker:
@@ -62,7 +63,7 @@ class LocalBroker:
         """The bootstrap address, of a broker that answers; of the running one if there is one.
 
         fresh: without any earlier data; a running broker is stopped first.
-        Raises MissingProgram (no Java, no Maven), and Connection when the broker does not come up.
+        Raises MissingProgram (neither Java with Maven nor Docker), and Connection when the broker does not come up.
         """
         with self._locked():
             record = self._running()
@@ -90,8 +91,6 @@ class LocalBroker:
         return BrokerStatus(running=True, bootstrap=address, pid=record.process.pid, directory=self.directory)
 
     def _launch(self) -> str:
-        java = find_java()
-        jars = kafka_jars(java)
         last = self._record()
         preferred = (last.port, last.controller_port) if last else PREFERRED_PORTS
         port, controller_port = free_ports(2, preferred)
@@ -99,21 +98,21 @@ class LocalBroker:
             log.warning("port %d is taken: the broker listens on %d", preferred[0], port)
         node = _node(self.directory, port, controller_port)
         node.prepare(kafka_uuid())
-        archive = class_data.archive(java, jars)
-        options = class_data.options(java, archive, written_at_exit=self._class_data)
-        process = spawn_detached(node.command(java, jars, *options), node.log)
+        self._class_data.unlink(missing_ok=True)  # of a JVM that was killed while it wrote
+        start = launch(node, self._class_data)
+        process = spawn_detached(start.command, node.log)
         try:
             # Before it is ready: whatever happens to this program from here on, the broker can be found.
-            self._remember(_Record(process, port, controller_port, str(archive)))
+            self._remember(_Record(process, port, controller_port, start.archive, start.container))
             node.wait_ready(process)
         except BaseException:
-            process.kill()
+            _end(process, start.container, patience_seconds=0)
             raise
         return node.address
 
     def _stop(self, record: _Record) -> None:
-        left_by_itself = record.process.stop(STOP_PATIENCE_SECONDS)
-        # A killed JVM may have left half an archive.
+        left_by_itself = _end(record.process, record.container, STOP_PATIENCE_SECONDS)
+        # One that was killed may have written half of it.
         if left_by_itself and self._class_data.exists():
             self._class_data.replace(record.archive)
 
@@ -149,6 +148,14 @@ class LocalBroker:
         self.directory.mkdir(parents=True, exist_ok=True)
         with locked(self.directory / "lock"):
             yield
+
+
+def _end(process: Process, container: str, patience_seconds: float) -> bool:
+    """Whether the broker left by itself."""
+    left_by_itself = process.stop(patience_seconds)
+    if container and not left_by_itself:
+        remove(container)  # only Docker's client was killed
+    return left_by_itself
 
 
 def _node(directory: Path, port: int, controller_port: int) -> Node:

@@ -23,6 +23,5 @@ def options(java: Java, archive: Path, written_at_exit: Path | None = None) -> l
     if archive.exists():
         return [f"-XX:SharedArchiveFile={archive}"]
     if written_at_exit and java.can_archive_classes:
-        written_at_exit.unlink(missing_ok=True)
         return [f"-XX:ArchiveClassesAtExit={written_at_exit}"]
     return []

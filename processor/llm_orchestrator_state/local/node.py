@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import Connection
-from .java import Java
 from .ports import LOOPBACK
 from .process import Process, wait_until
 
@@ -119,10 +118,10 @@ class Node:
             identity = {"version": 1, "cluster.id": cluster_id, "node.id": self.number, "directory.id": kafka_uuid()}
             meta.write_text("".join(f"{name}={value}\n" for name, value in identity.items()))
 
-    def command(self, java: Java, jars: Path, *options: str) -> list[str]:
+    def command(self, java: Path, jars: Path, *options: str) -> list[str]:
         logging = f"-Dlog4j2.configurationFile=file:{self.directory}/log4j2.yaml"
         broker = ["-cp", f"{jars}/*", logging, "kafka.Kafka", str(self.directory / "server.properties")]
-        return [str(java.program), f"-Xmx{self.heap}", *JVM, *options, *broker]
+        return [str(java), f"-Xmx{self.heap}", *JVM, *options, *broker]
 
     def wait_ready(self, process: Process) -> None:
         """Raises Connection with what the broker said last, when it ended or took too long."""
