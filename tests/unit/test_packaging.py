@@ -12,10 +12,11 @@ SCHEMAS = {file.relative_to(CHECKOUT).as_posix() for file in (CHECKOUT / "schema
 
 FIND_DATA = """
 import llm_orchestrator_state
+from llm_orchestrator_state.local.demo import sample
 from llm_orchestrator_state.local.jars import kafka_version
 from llm_orchestrator_state.wire.schemas import MESSAGES, current, history
 print(llm_orchestrator_state.__file__)
-print(kafka_version(), *(len(history(name)) for name in MESSAGES), *(len(current(name)["fields"]) for name in MESSAGES))
+print(kafka_version(), sample().stat().st_size, *(len(history(name)) for name in MESSAGES), *(len(current(name)["fields"]) for name in MESSAGES))
 """
 
 
@@ -43,11 +44,9 @@ def find_data(path: Path) -> list[str]:
     return ran.stdout.splitlines()
 
 
-def test_the_wheel_carries_the_schemas_with_their_history_the_pom_and_the_type_marker(wheel: Path) -> None:
-    names = set(zipfile.ZipFile(wheel).namelist())
-    shipped = {f"llm_orchestrator_state/{file}" for file in SCHEMAS}
-    assert shipped <= names
-    assert {"llm_orchestrator_state/local/pom.xml", "llm_orchestrator_state/py.typed"} <= names
+def test_the_wheel_carries_all_that_is_read_at_run_time(wheel: Path) -> None:
+    needed = SCHEMAS | {"local/pom.xml", "local/sample.jsonl", "py.typed"}
+    assert {f"llm_orchestrator_state/{file}" for file in needed} <= set(zipfile.ZipFile(wheel).namelist())
 
 
 def test_an_installed_package_and_an_editable_one_find_the_same_data(wheel: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def run_demo(
     keep: leave the broker, the topics and the worker's store as they are at the end.
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    events = file or _sample()
+    events = file or sample()
     if not events.is_file():
         raise Configuration(f"{events} is no file; expected events as JSON lines, plain or .gz")
     with ExitStack() as cleaning:
@@ -108,7 +108,7 @@ def _delete_topics(cluster: Cluster) -> None:
         future.result()
 
 
-def _sample() -> Path:
+def sample() -> Path:
     """In the installed package, else in the checkout (an editable install)."""
     installed = Path(__file__).with_name("sample.jsonl")
     return installed if installed.exists() else Path(__file__).parents[3] / "tests" / "data" / "sample.jsonl"
