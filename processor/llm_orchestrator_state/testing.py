@@ -18,10 +18,10 @@ import msgspec
 from .engine.task import PartitionTask, Record
 from .kafka.interface import Headers
 from .kafka.partitioner import partition_of
+from .model.checkpoint import Checkpoint
 from .model.events import TransitionEvent
 from .model.records import EventRecord
 from .model.state import WorkflowState
-from .model.checkpoint import Checkpoint
 from .model.verdicts import Code
 from .store.interface import Positions
 from .store.memory import MemoryStore

@@ -76,7 +76,7 @@ def rebuild(
                     _publish(transactions, batches)
                 done.position = task.position
                 done.applied, done.duplicate = task.counts.applied, task.counts.duplicate
-                done.rejected = sum(task.counts.rejected.values())
+                done.rejected = task.counts.all_rejected
                 yield done
         finally:
             store.close()

@@ -18,6 +18,7 @@ from ..model.verdicts import Code, Rejection, Verdict
 from ..store.interface import Store
 from ..wire.codec import Codec, KeptState
 from ..wire.framing import Undecodable, UnknownSchema
+from .counts import Counts
 
 MAX_REJECTION_BYTES = MAX_STATE_BYTES + 2 * 64 * 1024 - 16 * 1024
 """A rejection's key, value and headers together: what the rejections topic takes, less the batch's own overhead."""
@@ -41,17 +42,6 @@ class Changes(NamedTuple):
     states: list[Record]
     checkpoints: list[Record]
     rejections: list[Record]
-
-
-class Counts:
-    """Events by verdict since the task began."""
-
-    __slots__ = ("applied", "duplicate", "rejected")
-
-    def __init__(self) -> None:
-        self.applied = 0
-        self.duplicate = 0
-        self.rejected: dict[Code, int] = {}
 
 
 class PartitionTask:
@@ -89,7 +79,8 @@ class PartitionTask:
 
     def process(self, messages: Sequence[Message]) -> None:
         """Judge the records in order. Raises errors.Connection, at the record that needs it, while a schema registry
-        does not answer: what precedes is judged, position says where it stopped."""
+        does not answer: what precedes is judged, position says where it stopped.
+        """
         self._load({message.key() or b"" for message in messages})
         judge = self._judge
         for message in messages:
@@ -220,7 +211,7 @@ class PartitionTask:
     def _reject(
         self, key: bytes, value: bytes | None, offset: int, event: EventRecord | None, why: Rejection
     ) -> None:
-        self.counts.rejected[why.code] = self.counts.rejected.get(why.code, 0) + 1
+        self.counts.reject(why.code)
         headers = [
             ("code", why.code.value.encode()),
             ("detail", why.detail.encode(errors="replace")[:1024].decode(errors="ignore").encode()),

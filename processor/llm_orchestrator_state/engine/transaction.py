@@ -61,6 +61,8 @@ class Transactions:
         Returns the outcome and, where it is not ABORTED, the offset behind the last kept record by partition.
         Raises Fenced when producers are lost again and again, errors.Connection when none can be had.
         """
+        if offsets and group_metadata is None:
+            return Outcome.ABORTED, {}  # no member of the group: it would not be fenced
         producer = self._producer or self._renew()
         delivered: dict[int, int] = {}
         positions = [TopicPartition(source, p, o, self.transactional_id) for p, o in sorted(offsets.items())]

@@ -125,7 +125,7 @@ def _fold(
     ):
         counts = task.counts
         report.applied, report.duplicate = counts.applied, counts.duplicate
-        report.rejected = sum(counts.rejected.values())
+        report.rejected = counts.all_rejected
     report.events = report.applied + report.duplicate + report.rejected
     return {key for key, created in first.items() if created} if events.start > 0 else None
 

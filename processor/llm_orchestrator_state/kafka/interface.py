@@ -16,6 +16,9 @@ Headers = Sequence[tuple[str, bytes]]
 
 
 class Message(Protocol):
+    def __len__(self) -> int:
+        """Bytes of the value."""
+
     def error(self) -> Any: ...
     def topic(self) -> str: ...
     def partition(self) -> int: ...

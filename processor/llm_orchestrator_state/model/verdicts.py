@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
 
-class Code(str, Enum):
+class Code(StrEnum):
     """Why an event was rejected, in the order in which the reasons are looked for."""
 
     UNDECODABLE = "undecodable"
@@ -21,9 +21,6 @@ class Code(str, Enum):
     VERSION_CONFLICT = "version_conflict"
     ILLEGAL_TRANSITION = "illegal_transition"
     STATE_TOO_LARGE = "state_too_large"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 class Verdict(Enum):

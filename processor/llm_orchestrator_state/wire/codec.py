@@ -84,8 +84,8 @@ class KeptState:
                 step_id, at = read_string(message, at)
                 steps[step_id], at = _read_step(message, at)
                 encoded[step_id] = message[begin:at]
-        kept = cls({**head, **live, "steps": {}}, len(message))
-        kept.record["steps"] = steps
+        kept = cls(cast(StateRecord, {**head, **live, "steps": steps}), len(message))
+        kept._changed.clear()
         kept._head, kept._steps = encoded_head, encoded
         return kept
 

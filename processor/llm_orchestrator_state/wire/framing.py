@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from ..errors import Serialization
 from . import schemas
-from .avro import AvroError, Read, Schema, decode, reader
+from .avro import AvroError, decode, reader
+from .schemas import Schema
 
 SINGLE_OBJECT = b"\xc3\x01"
 CONFLUENT = b"\x00"
@@ -99,7 +100,7 @@ def resolving_reader(written_with: Schema, schema: Schema) -> Callable[[bytes, i
         data.seek(start)
         try:
             record = schemaless_reader(data, theirs, ours, return_record_name=True, return_record_name_override=True)
-        except Exception as error:  # fastavro raises whatever its C code met: nothing of it is our caller's concern
+        except Exception as error:  # noqa: BLE001 - fastavro raises whatever its C code met in bytes that do not fit
             raise AvroError(f"not readable with its schema: {type(error).__name__}: {error}") from None
         if data.tell() != len(message):
             raise AvroError(f"{len(message) - data.tell()} bytes follow the datum")
@@ -108,7 +109,7 @@ def resolving_reader(written_with: Schema, schema: Schema) -> Callable[[bytes, i
     return read
 
 
-def _short_names(record: dict[str, Any]) -> dict[str, Any]:
+def _short_names(record: Any) -> Any:
     transition = record.get("transition")
     if isinstance(transition, tuple):
         record["transition"] = (transition[0].rpartition(".")[2], transition[1])

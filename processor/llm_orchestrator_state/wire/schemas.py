@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .avro import Schema
+Schema = Any
+"""A schema as parsed JSON."""
 
 NAMESPACE = "llm.orchestrator.state"
 MESSAGES = ("TransitionEvent", "WorkflowState", "Checkpoint")

@@ -1,0 +1,222 @@
+"""The partitions that the group gives to a worker: on their way to a task, at work, and on their way out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import KafkaException, TopicPartition
+
+from ..errors import Connection
+from ..kafka.interface import Kafka
+from ..store.interface import Positions, Store, Stores
+from .clock import Clock
+from .config import WorkerConfig
+from .counts import Counts
+from .recovery import Recovered, Recovery, Wait
+from .task import PartitionTask
+from .transaction import Outcome, Transactions
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+"""After a failed opening, or while a schema registry does not answer."""
+
+
+class _Opening:
+    """A partition on its way to a task."""
+
+    def __init__(self, steps: Wait, not_before: float = 0.0) -> None:
+        self.steps = steps
+        self.not_before = not_before
+        self.recovered: Recovered | None = None
+
+
+class Partitions:
+    """Serves the group's rebalance callbacks (classic protocol, cooperative-sticky, static membership).
+
+    Stores are opened and closed by advance(), which the loop calls, not from within the callbacks: these hold up the
+    whole group.
+
+    commit: ends what is uncommitted, whichever way; it is called before partitions are given back.
+    """
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        stores: Stores,
+        clock: Clock,
+        config: WorkerConfig,
+        transactions: Transactions,
+        commit: Callable[[], None],
+    ) -> None:
+        self.tasks: dict[int, PartitionTask] = {}
+        self.positions: dict[int, Positions] = {}
+        """Of the stores of the tasks."""
+        self.generation: object = None
+        """The group's metadata as of the last rebalance that this thread was told of. Read at the commit, it may be
+        that of no generation, which is not fenced: two owners could both commit."""
+        self.assigned_once = False
+        self.restored = 0
+        """State records read from the state topic."""
+        self.counts_of_gone = Counts()
+        self._topic = config.topics.events
+        self._clock = clock
+        self._config = config
+        self._transactions = transactions
+        self._commit = commit
+        self._recovery = Recovery(kafka, stores, clock, config)
+        self._openings: dict[int, _Opening] = {}
+        self._waiting: dict[int, float] = {}
+        self._to_close: list[Store] = []
+        self._consumer = kafka.group_consumer()
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    @property
+    def consumer(self) -> Any:
+        """The group's consumer: poll it, and the callbacks are called."""
+        return self._consumer
+
+    @property
+    def opening(self) -> tuple[int, ...]:
+        return tuple(sorted(self._openings))
+
+    def task(self, partition: int) -> PartitionTask | None:
+        """None for one whose records are not wanted now: they are fetched again, from where its task goes on."""
+        return None if partition in self._waiting else self.tasks.get(partition)
+
+    def idle_s(self) -> float:
+        """For how long there is nothing to do for advance()."""
+        until = [opening.not_before for opening in self._openings.values()] + list(self._waiting.values())
+        return max(0.0, min(until) - self._clock.monotonic()) if until else float("inf")
+
+    def advance(self) -> None:
+        """A little of what is due: closing, opening, going on. Raises what stops a worker: errors.StateError."""
+        while self._to_close:
+            self._to_close.pop().close()
+        now = self._clock.monotonic()
+        for partition, until in list(self._waiting.items()):
+            if now >= until:
+                del self._waiting[partition]
+                self.fetch_from(partition, self.tasks[partition].position)
+        for partition, opening in list(self._openings.items()):
+            if self._clock.monotonic() >= opening.not_before:
+                self._advance(partition, opening)
+
+    def fetch_from(self, partition: int, offset: int) -> None:
+        """The consumer goes on there; where it cannot, the partition is opened anew."""
+        where = TopicPartition(self._topic, partition, offset)
+        try:
+            self._consumer.seek(where)
+            self._consumer.resume([where])
+        except KafkaException as error:
+            log.warning("partition %d: no seek to %d: %s", partition, offset, error)
+            self.reopen(partition)
+
+    def reopen(self, partition: int) -> None:
+        """The start-up path again. What is fetched meanwhile has no task and is dropped."""
+        self._forget(partition)
+        self._openings[partition] = _Opening(self._recovery.open(partition))
+
+    def wait(self, partition: int, reason: Connection) -> None:
+        """Outside a transaction: the other partitions go on."""
+        log.warning("partition %d waits: %s", partition, reason)
+        self._waiting[partition] = self._clock.monotonic() + RETRY_S
+
+    def leave(self) -> None:
+        """Give all partitions back so that the others have them at once, and close the stores.
+
+        A static member's close() alone does not leave the group: the others would wait for the session time-out.
+        """
+        self._consumer.unsubscribe()
+        deadline = self._clock.monotonic() + 2.0
+        while (self.tasks or self._openings) and self._clock.monotonic() < deadline:
+            self._consumer.poll(0.05)
+        for partition in [*self.tasks, *self._openings]:
+            self._forget(partition)
+        self._consumer.close()
+        while self._to_close:
+            self._to_close.pop().close()
+
+    # --- the group's callbacks, called from within poll() and consume() ----------------------------------------------
+
+    def _on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        """Called at the end of every rebalance, also with nothing (cooperative: what we had, we keep)."""
+        metadata = consumer.consumer_group_metadata()
+        # one that was thrown out since has no member id, and what it sends without a generation a group that is
+        # empty by then does not refuse
+        self.generation = metadata if consumer.memberid() else None
+        self.assigned_once = True
+        # at an offset that is never fetched from: paused, until the store says where to go on
+        ours = [TopicPartition(p.topic, p.partition, 0) for p in partitions]
+        consumer.incremental_assign(ours)
+        consumer.pause(ours)
+        for p in partitions:
+            self._openings[p.partition] = _Opening(self._recovery.open(p.partition))
+
+    def _on_revoke(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        self._commit()
+        self._let_go(consumer, partitions)
+
+    def _on_lost(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        """Somebody else has them already: what is uncommitted is forgotten."""
+        self._let_go(consumer, partitions)
+
+    def _let_go(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_unassign(partitions)
+        for p in partitions:
+            self._forget(p.partition)
+
+    def _forget(self, partition: int) -> None:
+        self._waiting.pop(partition, None)
+        self.positions.pop(partition, None)
+        if task := self.tasks.pop(partition, None):
+            self.counts_of_gone.add(task.counts)
+            self._to_close.append(task.store)
+        if opening := self._openings.pop(partition, None):
+            opening.steps.close()
+            if opening.recovered:
+                self._to_close.append(opening.recovered.store)
+
+    # --- from an assigned partition to a task ------------------------------------------------------------------------
+
+    def _advance(self, partition: int, opening: _Opening) -> None:
+        try:
+            if opening.recovered is None:
+                opening.not_before = self._clock.monotonic() + next(opening.steps)
+            else:
+                self._begin(partition, opening.recovered)
+        except StopIteration as done:
+            opening.recovered = done.value
+        except (Connection, KafkaException) as error:
+            log.warning("partition %d: %s; trying again", partition, error)
+            self._forget(partition)
+            again = self._clock.monotonic() + RETRY_S
+            self._openings[partition] = _Opening(self._recovery.open(partition), again)
+
+    def _begin(self, partition: int, recovered: Recovered) -> None:
+        self._commit()
+        position, config = recovered.position, self._config
+        # the claim: the unchanged offset, committed once before the first record, so that its metadata names us
+        outcome, _ = self._transactions.run((), {partition: position}, self._topic, self.generation)
+        if outcome is not Outcome.COMMITTED:
+            raise Connection("it could not be claimed")
+        recovered.store.write((), recovered.positions)
+        del self._openings[partition]
+        self.tasks[partition] = PartitionTask(
+            config.topics.events,
+            partition,
+            config.format.partitions,
+            config.format.checkpoints,
+            config.codec,
+            recovered.store,
+            position,
+            config.cache_bytes // config.format.partitions,
+        )
+        self.positions[partition] = recovered.positions
+        self.restored += recovered.restored
+        log.info("partition %d: from offset %d, %d restored", partition, position, recovered.restored)
+        self.fetch_from(partition, position)
