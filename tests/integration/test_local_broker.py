@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from llm_orchestrator_state.errors import MissingProgram
+from llm_orchestrator_state.errors import MissingProgram, StateDirectory
 from llm_orchestrator_state.local.broker import BrokerStatus, LocalBroker
 from llm_orchestrator_state.local.container import docker_answers, has_image, image
 from llm_orchestrator_state.local.java import find_java
@@ -86,6 +86,12 @@ def test_a_recycled_pid_is_not_taken_for_the_broker_nor_ended(broker: LocalBroke
     assert not broker.status().running
     assert not broker.stop()
     assert broker.start() == bootstrap
+
+
+def test_a_record_that_cannot_be_read_is_told_in_one_line_and_nothing_is_started(tmp_path: Path) -> None:
+    (tmp_path / "broker.json").write_text("{}")
+    with pytest.raises(StateDirectory, match=r"broker\.json does not say which broker runs here"):
+        LocalBroker(tmp_path).start()
 
 
 def test_a_broker_that_does_not_answer_to_sigterm_is_ended_all_the_same(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..errors import StateDirectory
 from ..settings import xdg_directory
 from .container import remove
 from .jars import locked
@@ -36,7 +37,7 @@ class BrokerStatus(NamedTuple):
 
 
 class _Record(msgspec.Struct, frozen=True):
-    """What is remembered of the last broker started.
+    """What is remembered of the last broker started. Other versions of this package read it too.
 
     port, controller_port: the next one has the same address, if they are free.
     archive, container: see Launch.
@@ -45,8 +46,8 @@ class _Record(msgspec.Struct, frozen=True):
     process: Process
     port: int
     controller_port: int
-    archive: str
-    container: str
+    archive: str = ""
+    container: str = ""
 
 
 class LocalBroker:
@@ -128,7 +129,12 @@ class LocalBroker:
     def _record(self) -> _Record | None:
         if not self._record_file.exists():
             return None
-        return msgspec.json.decode(self._record_file.read_bytes(), type=_Record)
+        try:
+            return msgspec.json.decode(self._record_file.read_bytes(), type=_Record)
+        except msgspec.DecodeError as error:
+            raise StateDirectory(
+                f"{self._record_file} does not say which broker runs here ({error}); end that broker, delete the file"
+            ) from error
 
     def _remember(self, record: _Record) -> None:
         unfinished = self._record_file.with_suffix(".part")
