@@ -1,0 +1,91 @@
+"""The real engine as the simulation runs it, and the pure fold of a log with the same code, one event at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from llm_orchestrator_state.engine.config import WorkerConfig
+from llm_orchestrator_state.engine.task import PartitionTask
+from llm_orchestrator_state.engine.worker import Worker
+from llm_orchestrator_state.kafka.format import Format
+from llm_orchestrator_state.kafka.topics import TopicSet
+from llm_orchestrator_state.store.interface import Positions
+from llm_orchestrator_state.wire.codec import Codec
+from tests.simulation.invariants import Folded
+from tests.simulation.log import DELETE_RETENTION_S, Record
+from tests.simulation.process import SimProcess
+from tests.simulation.transactions import TRANSACTION_S
+
+CODEC = Codec()
+
+
+class DictStore:
+    """A store without faults, for the fold alone."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+
+    def positions(self) -> Positions | None:
+        return None
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return [self.values.get(key) for key in keys]
+
+    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
+        for key, value in changes:
+            if value is None:
+                self.values.pop(key, None)
+            else:
+                self.values[key] = value
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        return iter(self.values.items())
+
+    def close(self) -> None:
+        return
+
+
+class Engine:
+    """The engine as the system under test."""
+
+    def __init__(self, partitions: int, prefix: str = "sim") -> None:
+        self._topics = TopicSet(prefix)
+        self._format = Format.current(partitions)
+
+    def worker(self, process: SimProcess) -> Worker:
+        config = WorkerConfig(
+            topics=self._topics,
+            format=self._format,
+            codec=CODEC,
+            transactional_id=process.transactional_id,
+            tombstones_live_s=DELETE_RETENTION_S,
+            transaction_timeout_s=TRANSACTION_S,
+        )
+        return Worker(process.kafka, process.stores, process.clock, config)
+
+    def fold(self, partition: int, records: Sequence[Record]) -> Folded:
+        return pure_fold(self._topics.events, partition, self._format, records)
+
+
+def pure_fold(topic: str, partition: int, form: Format, records: Sequence[Record]) -> Folded:
+    """Every event in a commit of its own."""
+    store = DictStore()
+    task = PartitionTask(topic, partition, form.partitions, form.checkpoints, CODEC, store, 0, 0)
+    folded = Folded({}, {}, {})
+    nowhere = Positions(None, 0, 0.0)
+    for record in records:
+        task.process([record])
+        states, checkpoints, rejections = task.changes()
+        offset = record.offset()
+        for key, value, _ in states:
+            folded.changes.setdefault(key or b"", []).append((offset, value))
+        for key, value, _ in checkpoints:
+            if value is None:
+                folded.checkpoints.pop(key or b"", None)
+            else:
+                folded.checkpoints[key or b""] = value
+        for _, _, headers in rejections:
+            folded.rejections[offset] = dict(headers)["code"]
+        store.write(((key or b"", value) for key, value, _ in states), nowhere)
+        task.commit()
+    return folded

@@ -1,0 +1,154 @@
+"""State directories in memory: they survive their process, and may lose the last writes when it crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from llm_orchestrator_state.errors import CorruptStore, StateDirectory, StoreLocked
+from llm_orchestrator_state.store.interface import Positions
+from tests.simulation.faults import FAIL, UNKNOWN
+
+if TYPE_CHECKING:
+    from tests.simulation.process import SimProcess
+
+UNSYNCED_WRITES = 6
+"""How many of the last writes a crash can lose."""
+CORRUPT = 0.3
+"""Among faulty open() calls that take effect."""
+
+Undo = tuple[list[tuple[bytes, bytes | None]], Positions | None]
+
+
+class Files:
+    """One partition's database as it lies on disk."""
+
+    __slots__ = ("corrupt", "holder", "positions", "undo", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self.positions: Positions | None = None
+        self.holder: SimProcess | None = None
+        self.corrupt = False
+        self.undo: list[Undo] = []
+
+    def lose(self, writes: int) -> None:
+        """Take back the last writes, states and positions together."""
+        for _ in range(min(writes, len(self.undo))):
+            previous, self.positions = self.undo.pop()
+            for key, value in reversed(previous):
+                if value is None:
+                    self.values.pop(key, None)
+                else:
+                    self.values[key] = value
+
+
+class Disk:
+    """A host's state directory, shared by the host's processes."""
+
+    def __init__(self) -> None:
+        self.partitions: dict[int, Files] = {}
+
+    def files(self, partition: int) -> Files:
+        return self.partitions.setdefault(partition, Files())
+
+    def release(self, process: SimProcess, lost_writes: int) -> None:
+        """The process has ended."""
+        for files in self.partitions.values():
+            if files.holder is process:
+                files.holder = None
+                files.lose(lost_writes)
+                files.undo.clear()
+
+    def delete(self, partition: int) -> bool:
+        """Remove the directory, where nobody has it open."""
+        files = self.partitions.get(partition)
+        if files is None or files.holder is not None:
+            return False
+        del self.partitions[partition]
+        return True
+
+
+class SimStore:
+    def __init__(self, files: Files, process: SimProcess) -> None:
+        self._files = files
+        self._process = process
+        self._faults = process.faults
+        self._open = True
+
+    def _check(self) -> None:
+        assert self._open, "the store is closed"
+
+    def positions(self) -> Positions | None:
+        self._check()
+        return self._files.positions
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        self._check()
+        self._faults.settle(self._faults.draw("store.get_many"), "store.get_many")
+        values = self._files.values
+        return [values.get(key) for key in keys]
+
+    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
+        self._check()
+        fault = self._faults.draw("store.write")
+        if fault == FAIL:
+            raise self._refuse("No space left on device")
+        files = self._files
+        values = files.values
+        previous: list[tuple[bytes, bytes | None]] = []
+        for key, value in changes:
+            previous.append((key, values.get(key)))
+            if value is None:
+                values.pop(key, None)
+            else:
+                values[key] = value
+        files.undo.append((previous, files.positions))
+        del files.undo[:-UNSYNCED_WRITES]
+        files.positions = positions
+        if fault == UNKNOWN:
+            raise self._refuse("Input/output error")
+        self._faults.settle(fault, "store.write")
+
+    def _refuse(self, reason: str) -> StateDirectory:
+        self._process.store_failed = True
+        return StateDirectory(f"simulated: {reason}")
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        self._check()
+        return iter(sorted(self._files.values.items()))
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            if not self._faults.dead:
+                self._files.holder = None
+                self._files.undo.clear()
+
+
+class SimStores:
+    """The state directory as one process sees it."""
+
+    def __init__(self, disk: Disk, process: SimProcess) -> None:
+        self._disk = disk
+        self._process = process
+
+    def open(self, partition: int) -> SimStore:
+        fault = self._process.faults.draw(f"stores.open {partition}")
+        files = self._disk.files(partition)
+        if files.holder is not None or fault == FAIL:
+            raise StoreLocked(f"simulated: partition {partition} is open in another process")
+        if fault == UNKNOWN and self._process.faults.rng.random() < CORRUPT:
+            files.corrupt = True
+        if files.corrupt:
+            raise CorruptStore(f"simulated: Corruption: partition {partition}")
+        files.holder = self._process
+        self._process.faults.settle(fault, "stores.open")
+        return SimStore(files, self._process)
+
+    def clear(self, partition: int) -> None:
+        fault = self._process.faults.draw(f"stores.clear {partition}")
+        files = self._disk.files(partition)
+        assert files.holder is None, "clear() needs a closed store"
+        self._disk.partitions[partition] = Files()
+        self._process.faults.settle(fault, "stores.clear")
