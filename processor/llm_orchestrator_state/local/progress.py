@@ -62,11 +62,13 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
 @contextmanager
 def _lines() -> Iterator[Callable[[Progress], None]]:
     last_line = time.monotonic()
+    shown: Progress | None = None
 
     def show(progress: Progress) -> None:
-        nonlocal last_line
-        if progress.done == progress.total or time.monotonic() - last_line >= PLAIN_LINE_SECONDS:
-            last_line = time.monotonic()
+        nonlocal last_line, shown
+        due = progress.done == progress.total or time.monotonic() - last_line >= PLAIN_LINE_SECONDS
+        if due and progress != shown:
+            last_line, shown = time.monotonic(), progress
             print(f"processed {progress.done:,} of {progress.total:,} events", flush=True)
 
     yield show
