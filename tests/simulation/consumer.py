@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from tests.simulation.faults import FAIL, LAST, NONE, failure
 from tests.simulation.log import NO_OFFSET, ErrorMessage, PartitionLog, Record
-from tests.simulation.membership import ASSIGN, Membership
+from tests.simulation.membership import ASSIGN, LOST, Membership
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimCluster
@@ -93,7 +93,10 @@ class SimConsumer:
         membership.run(self._cluster.clock.now)
         while membership.events:
             kind, partitions = membership.events.pop(0)
-            self._call(kind, partitions)
+            if kind == LOST:
+                partitions = list(membership.owned)
+            if partitions or kind == ASSIGN:
+                self._call(kind, partitions)
             membership.handled(kind, partitions, self._cluster.clock.now)
 
     def _call(self, kind: str, partitions: list[int]) -> None:

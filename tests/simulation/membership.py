@@ -32,6 +32,7 @@ class Membership:
         self.member_id = ""
         self.owned: list[int] = []
         self.events: list[tuple[str, list[int]]] = []
+        """What the application is to be told; LOST is of everything that it owns by then."""
         self.leaving = False
         self.fenced = False
 
@@ -97,16 +98,19 @@ class Membership:
                 self._phase = JOIN
             else:
                 self.events.clear()
-                self._tell(LOST, list(self.owned))
+                self._tell(LOST, [])
 
     def handled(self, kind: str, partitions: list[int], now: float) -> None:
-        """The application's callback has returned."""
+        """The application's callback has returned; meanwhile the member may have been thrown out or fenced."""
         if kind == ASSIGN:
             self.owned = self.owned + partitions
-            self._phase = STEADY
+        else:
+            self.owned = [p for p in self.owned if p not in partitions]
+        if self._phase != CALLBACK or self.events:
             return
-        self.owned = [p for p in self.owned if p not in partitions]
-        if self.leaving:
+        if kind == ASSIGN:
+            self._phase = STEADY
+        elif self.leaving:
             self.leave(now)
         else:
             # Cooperative: whoever gave partitions up joins again, so that others can have them.

@@ -26,6 +26,7 @@ CALM_ROUNDS = 2_000
 """Steps of each worker in the calm, at most."""
 
 HOUR_S = 3600.0
+OUTPUTS = ("state", "checkpoints", "rejections")
 
 Source = Callable[[Random], Callable[[], Appended]]
 
@@ -282,6 +283,10 @@ class Schedule:
         committed, owner = group.offsets.get(partition), self._owner(partition)
         if owner is None or group.pending.get(partition) or (committed.offset if committed else 0) < target:
             return False
+        if any(c.fetches[partition].paused for c in owner.consumers if partition in c.fetches):
+            return False  # still being opened
+        if any(self.cluster.logs(kind)[partition].open for kind in OUTPUTS):
+            return False  # a commit's markers are on their way
         positions = owner.disk.files(partition).positions
         return (positions.input or 0 if positions is not None else 0) >= target
 
