@@ -11,16 +11,17 @@ from confluent_kafka import (
     IsolationLevel,
     KafkaError,
     KafkaException,
-    Producer,
     TopicPartition,
 )
 
 from ..errors import TopicMismatch
 from .admin import REQUEST_TIMEOUT_S, Admin
 from .interface import GroupConsumer, GroupOffset, LogRange, LogReader, TransactionalProducer
-from .logs import logger
+from .logs import log_error, logger
+from .member import Member
 from .properties import GROUP_CONSUMER, PRODUCER, READER, Properties, with_pass_through
 from .topics import TopicSet
+from .transactional import FencibleProducer
 
 HEARTBEAT_S = 1.0
 """Members learn of a rebalance with their next heartbeat: librdkafka's default of 3 s is that much of a takeover."""
@@ -84,20 +85,20 @@ class Cluster:
             "session.timeout.ms": int(self._session_timeout_s * 1000),
             "heartbeat.interval.ms": int(min(HEARTBEAT_S, self._session_timeout_s / 3) * 1000),
         }
-        return cast(GroupConsumer, Consumer(self._properties(GROUP_CONSUMER | own), logger=logger))
+        return cast(GroupConsumer, Member(self._properties(GROUP_CONSUMER | own), logger=logger))
 
     def producer(self, transactional_id: str) -> TransactionalProducer:
         own: Properties = {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(self._transaction_timeout_s * 1000),
         }
-        return cast(TransactionalProducer, Producer(self._properties(PRODUCER | own), logger=logger))
+        return cast(TransactionalProducer, FencibleProducer(self._properties(PRODUCER | own), logger=logger))
 
     def reader(self) -> LogReader:
         return cast(LogReader, Consumer(self._properties(READER), logger=logger))
 
     def _properties(self, own: Properties) -> dict[str, Any]:
-        return with_pass_through(own, self.admin.bootstrap_servers, self.admin.properties)
+        return {**with_pass_through(own, self.admin.bootstrap_servers, self.admin.properties), "error_cb": log_error}
 
     def group_offsets(self, partitions: Sequence[int]) -> dict[int, GroupOffset]:
         if not partitions:

@@ -6,6 +6,8 @@ import logging
 import re
 import time
 
+from confluent_kafka import KafkaError
+
 logger = logging.getLogger(__name__)
 
 _ELAPSED = re.compile(r"\(after \d+ms in state.*|\S+#(?:producer|consumer)-\d+")
@@ -40,3 +42,8 @@ class QuietFilter(logging.Filter):
 
 
 logger.addFilter(QuietFilter())
+
+
+def log_error(error: KafkaError) -> None:
+    """The ``error_cb`` of every client. librdkafka logs it as well, and the call that it concerns fails by itself."""
+    logger.debug("%s: %s", error.name(), error.str())
