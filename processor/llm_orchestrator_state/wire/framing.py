@@ -6,6 +6,7 @@ shipped schema, past versions included; and, with a schema registry, Confluent's
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -78,30 +79,32 @@ class Framing:
             written_with = self._registry.schema_of(int.from_bytes(header[1:], "big"))
         else:
             raise Undecodable(f"the framing is neither Avro single-object nor Confluent's: it begins {header.hex()}")
-        if schemas.same(written_with, self._schema):
-            return self._decode_current
-        return resolving_reader(written_with, self._schema)
+        try:
+            if schemas.same(written_with, self._schema):
+                return self._decode_current
+            return resolving_reader(written_with, self._schema)
+        except Exception as error:  # noqa: BLE001 - what others register can be wrong in any way
+            raise UnknownSchema(f"its schema cannot be used: {type(error).__name__}: {error}") from None
 
 
 def resolving_reader(written_with: Schema, schema: Schema) -> Callable[[bytes, int], Any]:
-    """A reader of another version's bodies into today's records (Avro 1.12, "Schema Resolution"), by fastavro."""
-    from fastavro import parse_schema, schemaless_reader
-    from fastavro.schema import SchemaParseException
+    """A reader of another version's bodies into today's records (Avro 1.12, "Schema Resolution"), by fastavro.
 
-    try:
-        theirs, ours = parse_schema(schemas.plain(written_with)), parse_schema(schemas.plain(schema))
-    except SchemaParseException as error:
-        raise UnknownSchema(f"its schema cannot be used: {error}") from None
+    It raises AvroError, and UnknownSchema for a datum that today's schema has no place for.
+    """
+    from fastavro import parse_schema
+    from fastavro.read import SchemaResolutionError
+
+    theirs, ours = parse_schema(schemas.plain(written_with)), parse_schema(schemas.plain(schema))
 
     def read(message: bytes, start: int) -> Any:
-        import io
-
         data = io.BytesIO(message)
         data.seek(start)
         try:
-            record = schemaless_reader(data, theirs, ours, return_record_name=True, return_record_name_override=True)
-        except Exception as error:  # noqa: BLE001 - fastavro raises whatever its C code met in bytes that do not fit
-            raise AvroError(f"not readable with its schema: {type(error).__name__}: {error}") from None
+            record = _datum(data, theirs, ours)
+        except SchemaResolutionError:  # its text is both schemas in full
+            data.seek(start)
+            raise UnknownSchema(_newer(_datum(data, theirs, None))) from None
         if data.tell() != len(message):
             raise AvroError(f"{len(message) - data.tell()} bytes follow the datum")
         return _short_names(record)
@@ -109,8 +112,30 @@ def resolving_reader(written_with: Schema, schema: Schema) -> Callable[[bytes, i
     return read
 
 
+def _datum(data: io.BytesIO, theirs: Schema, ours: Schema | None) -> Any:
+    from fastavro import schemaless_reader
+    from fastavro.read import SchemaResolutionError
+
+    try:
+        return schemaless_reader(data, theirs, ours, return_record_name=True, return_record_name_override=True)
+    except SchemaResolutionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - fastavro raises whatever its C code met in bytes that do not fit
+        raise AvroError(f"not readable with its schema: {type(error).__name__}: {error}") from None
+
+
+def _newer(record: Any) -> str:
+    transition = record.get("transition") if isinstance(record, dict) else None
+    what = _short(transition[0]) if isinstance(transition, tuple) else "its schema"
+    return f"{what} is newer than this program, or another message's: update this program, or correct the publisher"
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
 def _short_names(record: Any) -> Any:
     transition = record.get("transition")
     if isinstance(transition, tuple):
-        record["transition"] = (transition[0].rpartition(".")[2], transition[1])
+        record["transition"] = (_short(transition[0]), transition[1])
     return record
