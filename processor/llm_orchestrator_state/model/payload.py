@@ -7,7 +7,7 @@ from typing import Any
 
 from .ids import is_uuid
 from .json_values import json_problem
-from .limits import MAX_INSTANT, MAX_INT, MAX_LONG, MIN_INSTANT
+from .limits import MAX_INSTANT, MAX_INT, MIN_INSTANT
 from .records import EventRecord
 from .transitions import ANY_STEP, EXISTING, NO_STEP
 
@@ -50,13 +50,18 @@ def _attempt(number: int) -> str | None:
 
 
 def _count(number: int) -> str | None:
-    return None if 0 <= number <= MAX_LONG else f"{number} is negative"
+    return None if number >= 0 else f"{number} is negative"
+
+
+def _small_count(number: int) -> str | None:
+    # another schema's reader lets an int through that is none, and the state could then never be read again
+    return None if 0 <= number <= MAX_INT else f"{number} is not from 0 to {MAX_INT}"
 
 
 def _usage(usage: dict[str, int]) -> str | None:
     for name, number in usage.items():
-        if number < 0:
-            return f"{name} is {number}: counts are not negative"
+        if problem := _count(number):
+            return f"{name[:60]!r}: {problem}"
     return None
 
 
@@ -99,8 +104,8 @@ _STEP_FIELDS: tuple[tuple[str, Check], ...] = (
     ("started_at", _instant),
     ("completed_at", _instant),
     ("outputs", json_problem),
-    ("retry_count", _count),
-    ("attempt", _count),
+    ("retry_count", _small_count),
+    ("attempt", _small_count),
     ("usage", _usage),
     ("outputs_ref", _gone),
 )
