@@ -31,6 +31,8 @@ MAX_BATCH = 2_000
 MAX_UNCOMMITTED_BYTES = 64 * 1024 * 1024
 """Input judged in one transaction; a flood of large events is committed before the interval is over."""
 
+STAGES = ("poll", "judge", "encode", "transaction", "store")
+
 NOTE_LEVEL_S = 60.0
 """How often an idle store notes that it is level with the state topic."""
 
@@ -39,6 +41,7 @@ class Progress(NamedTuple):
     """A snapshot of what the worker has done and has in hand.
 
     restored: state records read from the state topic. positions: next offset to judge, by partition.
+    seconds: spent in each of STAGES so far; waiting for events is part of the first.
     """
 
     partitions: tuple[int, ...]
@@ -47,6 +50,7 @@ class Progress(NamedTuple):
     restored: int
     commits: int
     positions: dict[int, int]
+    seconds: dict[str, float]
 
 
 class Worker:
@@ -57,6 +61,7 @@ class Worker:
         self._clock = clock
         self._config = config
         self._commits = 0
+        self._seconds = dict.fromkeys(STAGES, 0.0)
         self._unit_began: float | None = None
         """When the first uncommitted record was judged."""
         self._unit_bytes = 0
@@ -74,8 +79,11 @@ class Worker:
         Waits at most max_wait_s seconds for something to arrive. Raises what stops a worker: errors.StateError.
         """
         self._partitions.advance()
+        began = self._clock.monotonic()
         messages = self._fetch(max_wait_s)
+        began = self._spent("poll", began)
         self._process(messages)
+        self._spent("judge", began)
         self._commit_if_due(drained=not messages)
         self._note_level_if_due()
 
@@ -100,7 +108,21 @@ class Worker:
         for task in partitions.tasks.values():
             counts.add(task.counts)
         positions = {p: task.position for p, task in sorted(partitions.tasks.items())}
-        return Progress(tuple(positions), partitions.opening, counts, partitions.restored, self._commits, positions)
+        return Progress(
+            tuple(positions),
+            partitions.opening,
+            counts,
+            partitions.restored,
+            self._commits,
+            positions,
+            dict(self._seconds),
+        )
+
+    def _spent(self, stage: str, began: float) -> float:
+        """Adds up the time of a stage, once a batch; returns when the next one begins."""
+        now = self._clock.monotonic()
+        self._seconds[stage] += now - began
+        return now
 
     # --- judging -----------------------------------------------------------------------------------------------------
 
@@ -174,6 +196,7 @@ class Worker:
         began = self._clock.monotonic()
         changes = {p: task.changes() for p, task in tasks.items()}
         offsets = {p: task.position for p, task in tasks.items()}
+        encoded = self._spent("encode", began)
         topics = self._config.topics
         batches = [
             batch
@@ -187,6 +210,7 @@ class Worker:
         outcome, delivered = self._transactions.run(batches, offsets, topics.events, self._partitions.generation)
         if outcome is Outcome.UNKNOWN:
             outcome = self._settled_outcome(offsets)
+        over = self._spent("transaction", encoded)
         if outcome is Outcome.ABORTED:
             self._go_back(tasks)
             return
@@ -194,7 +218,7 @@ class Worker:
             self._write(p, ((r.key or b"", r.value) for r in changes[p].states), delivered.get(p))
             task.commit()
         self._commits += 1
-        now = self._clock.monotonic()
+        now = self._spent("store", over)
         self._drained_commit_at = now + (now - began)
 
     def _settled_outcome(self, offsets: dict[int, int]) -> Outcome:
