@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..kafka.interface import Headers, Message
 from ..kafka.partitioner import partition_of
@@ -140,8 +140,7 @@ class PartitionTask:
 
     def _fold(self, key: bytes, size: int, event: EventRecord) -> Verdict | Rejection:
         run = self._runs.get(key)
-        # twice: a new step's id is its key in the map and a field, and usage goes to the step and to the run
-        bound = (run.bound if run else 0) + 2 * size + 1024
+        bound = self._bound(run, size)
         if bound > MAX_STATE_BYTES and (rejection := self._too_large(run, event)):
             return rejection
         verdict, state = fold(run.record if run else None, event, self._policy)
@@ -168,15 +167,31 @@ class PartitionTask:
             self._trim(key, state, fields["keep"])
         return APPLIED
 
+    def _bound(self, run: KeptState | None, size: int) -> int:
+        """No smaller than the checkpoint of the run after an event of so many bytes: else a verdict would depend on
+        where commits fall.
+        """
+        # four times: a new step's id is its key in the map, a field of it and a field of the checkpoint; and a small
+        # step that was written with a schema of fewer fields gets the other fields' defaults
+        growth = 4 * size + 1024
+        if run is None:
+            return growth
+        if run.bound + growth > MAX_STATE_BYTES:
+            run.encode()  # its bound is exact now: many events in one commit add up to much more than the state
+        return run.bound + growth
+
     def _too_large(self, run: KeptState | None, event: EventRecord) -> Rejection | None:
         """Tried on a copy, because only near the limit is it worth to know the size before the event counts."""
         copy = self._codec.keep_state(self._codec.frame_state(run.encode())) if run else None
         verdict, state = fold(copy.record if copy else None, event, self._policy)
         if verdict is not APPLIED or state is None:
             return None
-        given = event["transition"][1].get("snapshot")
-        bodies = [KeptState(state, 0).encode()] + ([KeptState(given, 0).encode()] if given else [])
-        size = max(len(self._encode_checkpoint(state, event, body)) for body in bodies)
+        kind, fields = event["transition"]
+        snapshots = [state]
+        if kind == "CheckpointRequested" and fields["snapshot"] is not None:
+            snapshots.append(fields["snapshot"])
+        head = _checkpoint_head(state, event)
+        size = max(self._codec.checkpoint_size(head, KeptState(each, 0).encode()) for each in snapshots)
         if size <= MAX_STATE_BYTES:
             return None
         return Rejection(Code.STATE_TOO_LARGE, f"{size} bytes as a checkpoint, and {MAX_STATE_BYTES} are allowed")
@@ -187,19 +202,8 @@ class PartitionTask:
         given = event["transition"][1].get("snapshot")
         body = KeptState(given, 0).encode() if given else run.encode()
         slot = run.record["checkpoint_count"] % KEPT_CHECKPOINTS
-        self._checkpoints[b"%s/%d" % (key, slot)] = self._encode_checkpoint(run.record, event, body)
-
-    def _encode_checkpoint(self, state: StateRecord, event: EventRecord, body: bytes) -> bytes:
-        fields = event["transition"][1]
-        timestamp = fields.get("timestamp")
-        head = {
-            "id": (fields.get("checkpoint_id") or checkpoint_id(state["id"], event["event_id"].lower())).lower(),
-            "workflow_state_id": state["id"],
-            "step_id": fields.get("step_id", ""),
-            "timestamp": event["occurred_at"] if timestamp is None else timestamp,
-            "version": state["version"],
-        }
-        return self._codec.encode_checkpoint(head, body)
+        head = _checkpoint_head(run.record, event)
+        self._checkpoints[b"%s/%d" % (key, slot)] = self._codec.encode_checkpoint(head, body)
 
     def _trim(self, key: bytes, state: StateRecord, keep: int) -> None:
         count = state["checkpoint_count"]
@@ -269,3 +273,16 @@ class PartitionTask:
         self._changed.clear()
         self._checkpoints.clear()
         self._rejections = []
+
+
+def _checkpoint_head(state: StateRecord, event: EventRecord) -> dict[str, Any]:
+    """All of the checkpoint but its snapshot."""
+    fields = event["transition"][1]
+    timestamp = fields.get("timestamp")
+    return {
+        "id": (fields.get("checkpoint_id") or checkpoint_id(state["id"], event["event_id"].lower())).lower(),
+        "workflow_state_id": state["id"],
+        "step_id": fields.get("step_id", ""),
+        "timestamp": event["occurred_at"] if timestamp is None else timestamp,
+        "version": state["version"],
+    }

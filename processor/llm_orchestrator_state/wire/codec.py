@@ -118,11 +118,17 @@ class Codec:
         for header in self._states.current_headers:
             if message.startswith(header):
                 return KeptState.decode(message, len(header))
-        return KeptState(self.decode_state(message), len(message) * 2)  # an older schema's bytes are not kept
+        kept = KeptState(self.decode_state(message), 0)
+        kept.encode()  # an older schema's bytes are not kept, and say nothing of the size
+        return kept
 
     def encode_checkpoint(self, head: Mapping[str, Any], state_body: bytes) -> bytes:
         """The snapshot is the record's last field, so a state's body goes behind the other fields as it is."""
         return self._checkpoints.header + _write_checkpoint_head(head) + state_body
+
+    def checkpoint_size(self, head: Mapping[str, Any], state_body: bytes) -> int:
+        """Bytes of such a checkpoint without its framing, which is not the same everywhere."""
+        return len(_write_checkpoint_head(head)) + len(state_body)
 
     def decode_checkpoint(self, message: bytes | None) -> CheckpointRecord:
         return cast(CheckpointRecord, self._checkpoints.decode(message))
