@@ -86,7 +86,7 @@ class PartitionTask:
         for message in messages:
             offset = message.offset()
             if offset >= self.position:  # fetched again after a seek otherwise
-                judge(message.key() or b"", message.value(), offset)
+                judge(message.key(), message.value(), offset)
                 self.position = offset + 1
 
     def _load(self, keys: Iterable[bytes]) -> None:
@@ -102,7 +102,8 @@ class PartitionTask:
         self._kept_bytes += size - self._sizes.get(key, 0)
         self._sizes[key] = size
 
-    def _judge(self, key: bytes, value: bytes | None, offset: int) -> None:
+    def _judge(self, message_key: bytes | None, value: bytes | None, offset: int) -> None:
+        key = message_key or b""
         event: EventRecord | None = None
         verdict: Verdict | Rejection
         try:
@@ -120,7 +121,7 @@ class PartitionTask:
         if key in self._changed:
             self._changed[key] = offset
         if isinstance(verdict, Rejection):
-            self._reject(key, value, offset, event, verdict)
+            self._reject(message_key, value, offset, event, verdict)
         else:
             self.counts.duplicate += 1
 
@@ -213,7 +214,7 @@ class PartitionTask:
     # --- rejections --------------------------------------------------------------------------------------------------
 
     def _reject(
-        self, key: bytes, value: bytes | None, offset: int, event: EventRecord | None, why: Rejection
+        self, key: bytes | None, value: bytes | None, offset: int, event: EventRecord | None, why: Rejection
     ) -> None:
         self.counts.reject(why.code)
         headers = [
@@ -224,11 +225,11 @@ class PartitionTask:
             ("source-offset", b"%d" % offset),
         ]
         if event is not None:
-            headers.append(("event-id", event["event_id"].encode()[:64]))
-        if len(key) + len(value or b"") > MAX_REJECTION_BYTES:
+            headers.append(("event-id", event["event_id"][:64].encode("ascii", "backslashreplace")[:64]))
+        if len(key or b"") + len(value or b"") > MAX_REJECTION_BYTES:
             headers.append(("sha256", hashlib.sha256(value or b"").hexdigest().encode()))
             value = None
-        self._rejections.append(Record(key if len(key) <= MAX_KEY_BYTES else None, value, headers))
+        self._rejections.append(Record(key if len(key or b"") <= MAX_KEY_BYTES else None, value, headers))
 
     @property
     def uncommitted(self) -> bool:
