@@ -1,0 +1,60 @@
+"""The log: standard logging to stderr, as text or as one JSON object a line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+from ..settings import Settings
+from .terminal import escaped
+
+PACKAGE = "llm_orchestrator_state"
+CLIENT_LOGGER = "llm_orchestrator_state.kafka.logs"
+"""Where librdkafka's own lines arrive."""
+
+
+def configure(settings: Settings, *, client_lines: bool) -> None:
+    """Log to stderr from now on.
+
+    client_lines: whether librdkafka's own lines are shown below debug level. A worker's operator needs them; a command
+    that ends in a second says itself what went wrong, in one line.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    level = settings.log_level.upper()
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger(PACKAGE).setLevel(level)
+    silent = not client_lines and level != "DEBUG"
+    logging.getLogger(CLIENT_LOGGER).setLevel(logging.CRITICAL + 1 if silent else logging.NOTSET)
+
+
+def _instant(record: logging.LogRecord) -> str:
+    text = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-01-05T09:30:00.123Z warning engine.worker: text`; a traceback follows on lines of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        source = record.name.removeprefix(f"{PACKAGE}.")
+        line = f"{_instant(record)} {record.levelname.lower()} {source}: {escaped(record.getMessage())}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonFormatter(logging.Formatter):
+    """`{"time", "level", "logger", "message", "exception"?}`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": _instant(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(entry).decode()

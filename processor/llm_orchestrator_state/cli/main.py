@@ -1,0 +1,128 @@
+"""The command ``llm-orchestrator-state``. Its modules import what is heavy only inside the commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn, cast
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from ..errors import StateError
+from ..settings import PROGRAM
+from . import broker, demo, publish, rejections, runs, topics, worker
+from .flags import take_settings
+from .session import Session
+from .terminal import data, say
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
+# typer's own class for mistakes on the command line has no public name of its own in every version.
+UsageError = cast(type[Exception], typer.BadParameter.__base__)
+
+
+class CommandsAndSettings(TyperGroup):
+    """Help that ends with the settings and the exit codes, from their tables."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from .help import print_tables
+
+        super().format_help(ctx, formatter)
+        print_tables()
+
+    def invoke(self, ctx: Any) -> None:
+        """A reader of our output that has gone, such as head, has what it wanted: that is no error."""
+        try:
+            super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still in the buffer must not fail again when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+app = typer.Typer(
+    cls=CommandsAndSettings,
+    help="Keeps the state of LLM workflow runs: transition events in, recoverable state out, on Apache Kafka.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.add_typer(broker.app, name="broker")
+app.add_typer(topics.app, name="topics")
+app.command("publish")(publish.publish)
+app.command("worker")(worker.worker)
+app.command("get")(runs.get)
+app.command("list")(runs.list_)
+app.add_typer(rejections.app, name="rejections")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        data(f"{PROGRAM} {version(PROGRAM)}".encode())
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version  # its callback has answered
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code. A mistake that a user can make ends with one line on stderr."""
+    try:
+        given, words = take_settings(arguments)
+        answer = get_command(app).main(
+            args=words or ["--help"], prog_name=PROGRAM, standalone_mode=False, obj=Session(given)
+        )
+    except StateError as error:
+        return _fail(str(error) or (error.__doc__ or ""), error.exit_code)
+    except UsageError as error:
+        return _fail(_usage_text(error), 2)
+    except Exception as error:
+        if (known := _kafka_failure(error)) is None:
+            raise
+        return _fail(str(known), known.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    # typer gives back the code of an Exit, else what the command returned, and ours return nothing
+    return answer if isinstance(answer, int) else 0
+
+
+def _kafka_failure(error: Exception) -> StateError | None:
+    """What a Kafka call that nobody expected to fail means; None for anything else."""
+    if "confluent_kafka" not in sys.modules:
+        return None
+    from confluent_kafka import KafkaException
+
+    from ..kafka.failures import as_state_error
+
+    return as_state_error(error, "Kafka") if isinstance(error, KafkaException) else None
+
+
+def _usage_text(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else PROGRAM
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return f"{message.rstrip('.')}; see `{command} --help`"
+
+
+def _fail(message: str, code: int) -> int:
+    # Several lines only where several things have to be repaired: topics.
+    for number, line in enumerate(message.splitlines() or [""]):
+        say(f"  {line}" if number else f"error: {line}")
+    return code
+
+
+def main() -> NoReturn:
+    sys.exit(run(sys.argv[1:]))

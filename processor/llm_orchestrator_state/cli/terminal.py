@@ -1,0 +1,85 @@
+"""What reaches a terminal or a pipe: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+"""Control characters, line separators, and the invisible ones that reorder or hide text."""
+
+PIPED_WIDTH = 500
+"""Columns of a table that goes to a pipe: wide enough that nothing a machine may look for is folded away."""
+
+
+def escaped(text: str) -> str:
+    """The text with what could drive or deceive a terminal written as escapes: run ids and errors are foreign text."""
+    return _UNPRINTABLE.sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def data(line: bytes) -> None:
+    """One line of data on stdout, in UTF-8 whatever the locale says."""
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.write(b"\n")
+
+
+def as_json(value: Any) -> bytes:
+    """Compact JSON."""
+    import msgspec
+
+    return msgspec.json.encode(value)
+
+
+def say(text: str) -> None:
+    """A remark on stderr."""
+    sys.stderr.write(f"{escaped(text)}\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """Rows on stdout; framed and fitted on a terminal, plain in a pipe. right: columns set flush right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    grid = Table(box=SIMPLE_HEAD if terminal else None, pad_edge=False, header_style="bold" if terminal else "")
+    for name in columns:
+        grid.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(escaped(cell)) for cell in row))
+    Console(file=sys.stdout, width=None if terminal else PIPED_WIDTH, highlight=False).print(grid)
+
+
+def record(entries: Sequence[tuple[str, str]]) -> None:
+    """Names and values on stdout, one pair a line."""
+    width = max(len(name) for name, _ in entries) + 2
+    for name, value in entries:
+        data(f"{name:<{width}}{escaped(value)}".encode())
+
+
+def is_verbose_terminal() -> bool:
+    """Whether somebody is watching stderr, so that progress may be drawn there."""
+    return sys.stderr.isatty()
+
+
+def progress() -> Any:
+    """A rich progress display on stderr, silent when nobody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(file=sys.stderr),
+        disable=not is_verbose_terminal(),
+        transient=True,
+    )

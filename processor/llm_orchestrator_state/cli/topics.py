@@ -1,0 +1,61 @@
+"""``topics create|check``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from .session import session
+from .terminal import as_json, data, table
+
+if TYPE_CHECKING:
+    from ..kafka.format import Format
+
+app = typer.Typer(help="The topic set: <prefix>.events, .state, .checkpoints, .outputs, .rejections and .meta.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the recorded format as a JSON object.")]
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    *,
+    partitions: Annotated[
+        int | None, typer.Option(help="Partitions of each topic, fixed for ever. Default: 4.", show_default=False)
+    ] = None,
+    replication: Annotated[
+        int | None, typer.Option(help="Replicas of each partition. Default: 3, or the brokers there are.")
+    ] = None,
+    checkpoints: Annotated[
+        Literal["step", "requested", "off"] | None,
+        typer.Option(help="When checkpoints are made, fixed for ever. Default: after each completed step."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Make the topics that are missing and check the whole set. Doing it again is harmless."""
+    from ..kafka import topics
+
+    call = session(context)
+    made = topics.create(
+        call.admin, call.topics, partitions=partitions, replication=replication, checkpoints=checkpoints
+    )
+    _show(made, json=json)
+
+
+@app.command()
+def check(context: typer.Context, *, json: JsonOption = False) -> None:
+    """Compare the topics with what they must be. Exit code 4, with the commands that repair it, when they differ."""
+    from ..kafka import topics
+
+    call = session(context)
+    _show(topics.check(call.admin, call.topics), json=json)
+
+
+def _show(found: Format, *, json: bool) -> None:
+    import msgspec
+
+    if json:
+        data(as_json(found))
+    else:
+        table(["setting", "value"], [[name, str(value)] for name, value in msgspec.structs.asdict(found).items()])

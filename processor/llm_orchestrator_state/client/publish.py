@@ -1,0 +1,114 @@
+"""Publishing events: an idempotent producer whose every failed delivery is an error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from ..errors import Connection, InvalidState
+from ..kafka.failures import as_state_error, one_line
+from ..kafka.logs import logger
+from ..kafka.properties import MAX_EVENT_BYTES, PRODUCER, Properties, with_pass_through
+from ..model.records import EventRecord
+
+PUBLISHER: Properties = PRODUCER | {
+    # The topic's own limit: a larger event is refused here, with its line, not by the broker, with its batch.
+    "message.max.bytes": MAX_EVENT_BYTES,
+    # Back-pressure begins here: enough to fill the connection's batches, little enough to hold in memory anywhere.
+    "queue.buffering.max.kbytes": 65_536,
+    "linger.ms": 5,
+    # The default of five minutes is how long a script would hang on a broker that has gone.
+    "delivery.timeout.ms": 60_000,
+}
+
+CLOSING_TIMEOUT_S = 5.0
+"""How long queued events are still delivered for after an error or Ctrl-C."""
+
+
+class Encoder(Protocol):
+    def encode_event(self, record: EventRecord) -> bytes: ...
+
+
+class Publisher:
+    """Publishes event records to the events topic, keyed by canonical run id and partitioned by murmur2.
+
+    A context manager: leaving it waits for every delivery and raises Connection when one failed.
+    """
+
+    def __init__(
+        self, bootstrap_servers: str, properties: Mapping[str, str] | None, topic: str, encoder: Encoder
+    ) -> None:
+        self.topic = topic
+        self.delivered = 0
+        self.failed = 0
+        self._first_failure: KafkaError | None = None
+        self._encode = encoder.encode_event
+        conf = with_pass_through(PUBLISHER, bootstrap_servers, dict(properties or {}))
+        try:
+            self._producer = Producer(conf, logger=logger)
+        except KafkaException as failure:
+            raise as_state_error(failure, "Kafka client properties") from None
+
+    def publish(self, record: EventRecord) -> None:
+        """Queue one event; waits while the queue is full.
+
+        Raises InvalidState for an event larger than the topic allows, and Connection once a delivery has failed:
+        what would follow is not published after a gap.
+        """
+        if self._first_failure is not None:
+            self._raise_failure()
+        value = self._encode(record)
+        key = record["run_id"].lower().encode()
+        while True:
+            try:
+                self._producer.produce(self.topic, value, key, on_delivery=self._on_delivery)
+            except BufferError:
+                self._producer.poll(0.1)
+                if self._first_failure is not None:
+                    self._raise_failure()
+            except KafkaException as failure:
+                if failure.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise InvalidState(
+                        f"the event is {len(value)} bytes; expected at most {MAX_EVENT_BYTES - 1024}"
+                    ) from None
+                raise as_state_error(failure, f"publishing to {self.topic}") from None
+            else:
+                self._producer.poll(0)
+                return
+
+    def flush(self) -> None:
+        """Wait until every queued event is delivered. Raises Connection when one was not."""
+        # Ends by itself: delivery.timeout.ms bounds how long any event stays queued.
+        while self._producer.flush(1.0):
+            pass
+        if self._first_failure is not None:
+            self._raise_failure()
+
+    def _on_delivery(self, error: KafkaError | None, _: Any) -> None:
+        if error is None:
+            self.delivered += 1
+            return
+        self.failed += 1
+        self._first_failure = self._first_failure or error
+
+    def _raise_failure(self) -> None:
+        assert self._first_failure is not None
+        raise Connection(
+            f"{self.failed} of {self.delivered + self.failed} events were not delivered to {self.topic} "
+            f"({one_line(self._first_failure)}); publish the same events again: those that arrived are recognised by "
+            "their ids"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is None:
+            self.flush()
+            return
+        deadline = time.monotonic() + CLOSING_TIMEOUT_S
+        self._producer.flush(max(0.0, deadline - time.monotonic()))

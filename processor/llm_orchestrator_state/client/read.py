@@ -1,0 +1,89 @@
+"""Reading the compacted topics as tables: the last value of each key, up to the end as it is when the reading begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from confluent_kafka import KafkaException
+
+from ..errors import Connection, TopicMismatch
+from ..kafka.admin import Admin
+from ..kafka.failures import as_state_error
+from ..kafka.interface import LogRange, LogReader, Message
+from ..kafka.scan import scan
+
+STALLED_S = 30.0
+"""A reader that got nothing for so long gives up: longer than a broker's restart or an election takes."""
+
+
+class Log(Protocol):
+    """The part of Kafka that a reader needs."""
+
+    def reader(self) -> LogReader: ...
+    def log_ranges(self, topic: str, partitions: Sequence[int]) -> dict[int, LogRange]: ...
+
+
+def partitions_of(admin: Admin, topic: str) -> list[int]:
+    """Raises TopicMismatch when there is no such topic, and Connection."""
+    found = admin.topics([topic])[topic]
+    if found is None:
+        raise TopicMismatch(
+            f"topic {topic} does not exist; make the topic set with `llm-orchestrator-state topics create`, or correct "
+            "the topic prefix"
+        )
+    return list(range(found.partitions))
+
+
+def messages(kafka: Log, topic: str, partitions: Sequence[int]) -> Iterator[Message]:
+    """Committed records of the partitions, one partition after the other, up to the stable end at the call.
+
+    Raises Connection, also when nothing has come for 30 s.
+    """
+    try:
+        ranges = kafka.log_ranges(topic, partitions)
+        reader = kafka.reader()
+        try:
+            for partition in partitions:
+                yield from _partition(reader, topic, partition, ranges[partition])
+        finally:
+            reader.close()
+    except KafkaException as failure:
+        raise as_state_error(failure, f"reading topic {topic}") from None
+
+
+def _partition(reader: LogReader, topic: str, partition: int, known: LogRange) -> Iterator[Message]:
+    reached, since = known.start, time.monotonic()
+    for batch, position in scan(reader, topic, partition, known.start, known.stable):
+        yield from batch
+        if position > reached:
+            reached, since = position, time.monotonic()
+        elif time.monotonic() - since > STALLED_S:
+            raise Connection(
+                f"partition {partition} of {topic} could not be read beyond offset {reached} of {known.stable}; "
+                "check the brokers"
+            )
+
+
+def latest_by_key(kafka: Log, topic: str, partition: int) -> dict[bytes, Message]:
+    """What compaction would leave of a partition: the last record of each key, without those that are tombstones."""
+    latest: dict[bytes, Message] = {}
+    for message in messages(kafka, topic, [partition]):
+        key = message.key()
+        if key is None:
+            continue
+        if message.value() is None:
+            latest.pop(key, None)
+        else:
+            latest[key] = message
+    return latest
+
+
+def latest_of(kafka: Log, topic: str, partition: int, key: bytes) -> Message | None:
+    """The last record of one key; None where there is none or it is a tombstone."""
+    last: Message | None = None
+    for message in messages(kafka, topic, [partition]):
+        if message.key() == key:
+            last = message
+    return None if last is None or last.value() is None else last

@@ -1,0 +1,253 @@
+"""The settings: one table from which files, environment variables, flags and documentation are read.
+
+Sources in rising order of precedence: TOML file, environment, flags. Every setting has all three names:
+``commit_interval`` in the file, ``LLM_ORCHESTRATOR_STATE_COMMIT_INTERVAL``, ``--commit-interval``.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+
+from .errors import Configuration
+from .units import DURATION_FORM
+
+PROGRAM = "llm-orchestrator-state"
+ENVIRONMENT_PREFIX = "LLM_ORCHESTRATOR_STATE_"
+
+KAFKA_NAME = r"^[A-Za-z0-9._-]+$"
+"""Characters that Kafka allows in topic names and group.instance.id."""
+
+LONGEST_PREFIX = 249 - len(".checkpoints") - 1
+"""Kafka's limit for a topic name, less the longest suffix of the topic set."""
+
+
+def xdg_directory(kind: Literal["STATE", "CONFIG", "CACHE"], environ: Mapping[str, str] = os.environ) -> Path:
+    """This program's directory of that kind (XDG Base Directory Specification 0.8; relative values are ignored)."""
+    fallback = {"STATE": ".local/state", "CONFIG": ".config", "CACHE": ".cache"}[kind]
+    given = environ.get(f"XDG_{kind}_HOME", "")
+    base = Path(given) if given.startswith("/") else Path(environ.get("HOME") or Path.home()) / fallback
+    return base / PROGRAM
+
+
+def _about(doc: str, expected: str, *, unit: str = "", default: str | None = None, **limits: Any) -> msgspec.Meta:
+    extra = {"expected": expected, "unit": unit, "default": default}
+    return msgspec.Meta(description=doc, extra=extra, **limits)
+
+
+class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Checked settings. Durations are seconds, sizes bytes."""
+
+    bootstrap_servers: (
+        Annotated[
+            str,
+            _about(
+                "Kafka brokers to connect to first.",
+                "host:port, several separated by commas",
+                default="the local broker, when it runs",
+            ),
+        ]
+        | None
+    ) = None
+    topic_prefix: Annotated[
+        str,
+        _about(
+            "First part of the names of the topic set: <prefix>.events, .state, and so on.",
+            f"1 to {LONGEST_PREFIX} letters, digits, '.', '_' or '-'",
+            pattern=KAFKA_NAME,
+            min_length=1,
+            max_length=LONGEST_PREFIX,
+        ),
+    ] = "llm-workflows"
+    state_dir: Annotated[
+        Path,
+        _about(
+            "Directory of the worker's local stores; several workers of a host share it.",
+            "a directory",
+            default=f"$XDG_STATE_HOME/{PROGRAM}",
+        ),
+    ] = msgspec.field(default_factory=lambda: xdg_directory("STATE"))
+    group: Annotated[
+        str,
+        _about("Consumer group of the workers.", "a group name", default="<topic-prefix>.processor"),
+    ] = ""
+    instance_id: (
+        Annotated[
+            str,
+            _about(
+                "Identity of this worker in the group (group.instance.id), stable across restarts.",
+                "1 to 100 letters, digits, '.', '_' or '-'",
+                default="<host>-<first free slot of the state directory>",
+                pattern=KAFKA_NAME,
+                min_length=1,
+                max_length=100,
+            ),
+        ]
+        | None
+    ) = None
+    commit_interval: Annotated[
+        float,
+        _about(
+            "Longest time between two commits under load; a drained input commits at once.",
+            f"{DURATION_FORM}, from 1ms to 60s and at most half of transaction_timeout",
+            unit="seconds",
+            ge=0.001,
+            le=60,
+        ),
+    ] = 0.2
+    session_timeout: Annotated[
+        float,
+        _about(
+            "How long a worker may be silent before the others take its partitions.",
+            f"{DURATION_FORM}, from 1s to 30m",
+            unit="seconds",
+            ge=1,
+            le=1800,
+        ),
+    ] = 10.0
+    transaction_timeout: Annotated[
+        float,
+        _about(
+            "When the broker aborts the open transaction of a worker that died.",
+            f"{DURATION_FORM}, from 1s to 15m",
+            unit="seconds",
+            ge=1,
+            le=900,
+        ),
+    ] = 10.0
+    schema_registry_url: (
+        Annotated[
+            str,
+            _about(
+                "Confluent-compatible schema registry; without one, Avro single-object encoding is written.",
+                "an http:// or https:// address",
+                default="none",
+                pattern=r"^https?://.",
+            ),
+        ]
+        | None
+    ) = None
+    schema_registry_properties: Annotated[
+        dict[str, str],
+        _about(
+            "Properties of the schema registry's client, such as basic.auth.user.info.",
+            "a table of properties in the file, key=value pairs separated by commas elsewhere",
+            default="none",
+        ),
+    ] = msgspec.field(default_factory=dict)
+    properties: Annotated[
+        dict[str, str],
+        _about(
+            "Properties passed to every Kafka client, such as security.protocol (librdkafka's CONFIGURATION.md).",
+            "a table of properties in the file, key=value pairs separated by commas elsewhere",
+            default="none",
+        ),
+    ] = msgspec.field(default_factory=dict)
+    cache_bytes: Annotated[
+        int,
+        _about(
+            "Encoded size of the states that a worker keeps decoded, over all its partitions.",
+            "a size of at least 1MiB, such as 32MiB, 1GiB or a number of bytes",
+            unit="bytes",
+            ge=2**20,
+        ),
+    ] = 32 * 2**20
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        _about("Least severe messages to log.", "debug, info, warning or error"),
+    ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"],
+        _about("Form of the log on stderr.", "text or json"),
+    ] = "text"
+    metrics_port: (
+        Annotated[
+            int,
+            _about(
+                "Port on which the worker serves Prometheus metrics.",
+                "a port from 1 to 65535",
+                default="none",
+                ge=1,
+                le=65535,
+            ),
+        ]
+        | None
+    ) = None
+
+    def __post_init__(self) -> None:
+        if not self.group:
+            msgspec.structs.force_setattr(self, "group", f"{self.topic_prefix}.processor")
+        if self.commit_interval > self.transaction_timeout / 2:
+            raise Configuration(
+                f"commit_interval is {self.commit_interval:g} s and transaction_timeout {self.transaction_timeout:g} s; "
+                "expected a commit interval of at most half of the transaction time-out"
+            )
+
+
+class Setting(NamedTuple):
+    """One row of the table of settings.
+
+    type: the Python type with its limits, as msgspec converts to it.
+    default: as documentation shows it, and as it can be given. unit: "seconds", "bytes" or "".
+    expected: completes "expected …".
+    """
+
+    name: str
+    type: Any
+    default: str
+    unit: str
+    doc: str
+    expected: str
+
+    @property
+    def environment(self) -> str:
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def is_table(self) -> bool:
+        """Key-value pairs, merged key by key over the sources; on the command line one pair per flag."""
+        return self.name.endswith("properties")
+
+    @property
+    def flag(self) -> str:
+        singular = self.name.removesuffix("ies") + "y" if self.is_table else self.name
+        return "--" + singular.replace("_", "-")
+
+
+@functools.cache
+def settings_table() -> dict[str, Setting]:
+    """All settings by name, in the order of documentation."""
+    hints = typing.get_type_hints(Settings, include_extras=True)
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    return {name: _setting(name, hints[name], fields[name].default) for name in fields}
+
+
+def _setting(name: str, hint: Any, default: object) -> Setting:
+    if not hasattr(hint, "__metadata__"):  # X | None, where None is what an absent setting is
+        hint = typing.get_args(hint)[0]
+    meta: msgspec.Meta = hint.__metadata__[0]
+    extra = meta.extra or {}
+    return Setting(
+        name=name,
+        type=hint,
+        default=extra["default"] or _default_text(default, extra["unit"]),
+        unit=extra["unit"],
+        doc=meta.description or "",
+        expected=extra["expected"],
+    )
+
+
+def _default_text(default: object, unit: str) -> str:
+    match unit:
+        case "seconds":
+            return f"{default:g}s"
+        case "bytes":
+            assert isinstance(default, int)
+            return f"{default >> 20}MiB"
+    return str(default)

@@ -1,0 +1,174 @@
+"""Where settings come from: TOML file, environment, flags."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .errors import Configuration
+from .settings import (
+    ENVIRONMENT_PREFIX,
+    PROGRAM,
+    Setting,
+    Settings,
+    settings_table,
+    xdg_directory,
+)
+from .units import parse_duration, parse_size
+
+CONFIG_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
+CONFIG_FILE = f"{PROGRAM}.toml"
+
+_PAIR_SEPARATOR = re.compile(r"(?<!\\),(?=\s*[A-Za-z0-9_.-]+\s*=)")
+"""A comma that begins another key=value, so that values may hold commas; a backslash keeps any comma."""
+
+
+def load(
+    flags: Iterable[tuple[str, str]] = (),
+    *,
+    config: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    directory: Path | None = None,
+) -> Settings:
+    """The settings of this call.
+
+    flags: name and text, in the order given; a table's flag holds one key=value.
+    config: the file named on the command line. directory: where the default file is looked for (None: the current).
+    Raises Configuration, naming source, setting, what was found and what is expected.
+    """
+    values: dict[str, Any] = {}
+    path = config_path(config, environ, directory or Path())
+    sources = [_from_file(path) if path else [], _from_environment(environ), _from_flags(flags)]
+    for source, name, found in (entry for entries in sources for entry in entries):
+        setting = settings_table()[name]
+        value = _convert(source, setting, found)
+        if setting.is_table:
+            values.setdefault(name, {}).update(value)
+        else:
+            values[name] = value
+    values.setdefault("state_dir", xdg_directory("STATE", environ))
+    return Settings(**values)
+
+
+def config_path(config: str | None, environ: Mapping[str, str], directory: Path) -> Path | None:
+    """The file to read: the one asked for, else the first default one that exists."""
+    asked = config or environ.get(CONFIG_VARIABLE)
+    if asked:
+        return Path(asked).expanduser()
+    candidates = (directory / CONFIG_FILE, xdg_directory("CONFIG", environ) / "config.toml")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def misspelled_variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Variables with our prefix that are no setting but look like one, each with the one that was probably meant.
+
+    Others with the prefix are left alone: Kubernetes defines <SERVICE>_SERVICE_HOST and _PORT for every service.
+    """
+    known = {setting.environment for setting in settings_table().values()} | {CONFIG_VARIABLE}
+    names = [name.removeprefix(ENVIRONMENT_PREFIX) for name in known]  # the prefix alone would make all look alike
+    unknown = [name for name in environ if name.startswith(ENVIRONMENT_PREFIX) and name not in known]
+    nearest = [(name, _nearest(name.removeprefix(ENVIRONMENT_PREFIX), names)) for name in unknown]
+    return [(name, ENVIRONMENT_PREFIX + near) for name, near in nearest if near]
+
+
+def _from_file(path: Path) -> list[tuple[str, str, Any]]:
+    try:
+        with path.open("rb") as file:
+            content = tomllib.load(file)
+    except OSError as error:
+        raise Configuration(f"configuration file {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Configuration(f"configuration file {path} is not valid TOML: {error}") from error
+    for name in content:
+        if name not in settings_table():
+            raise Configuration(f"{path}: {name} is not a setting{_suggestion(name, settings_table())}")
+    return [(str(path), name, found) for name, found in content.items()]
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[tuple[str, str, Any]]:
+    present = [(setting, environ.get(setting.environment, "")) for setting in settings_table().values()]
+    # An empty variable counts as unset: that is how compose files and manifests leave one out.
+    return [("environment", setting.name, _pairs(setting, text)) for setting, text in present if text]
+
+
+def _from_flags(flags: Iterable[tuple[str, str]]) -> list[tuple[str, str, Any]]:
+    table = settings_table()
+    return [("command line", name, _pair(table[name], text) if table[name].is_table else text) for name, text in flags]
+
+
+def _pairs(setting: Setting, text: str) -> Any:
+    if not setting.is_table:
+        return text
+    return {key: value for part in _PAIR_SEPARATOR.split(text) for key, value in _pair(setting, part).items()}
+
+
+def _pair(setting: Setting, text: str) -> dict[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        # The text is not shown: it may hold a password.
+        raise Configuration(f"{setting.name}: found a part without '='; expected key=value")
+    return {key.strip(): value.replace("\\,", ",")}
+
+
+def _convert(source: str, setting: Setting, found: Any) -> Any:
+    try:
+        if setting.is_table:
+            return _flat(found)
+        return msgspec.convert(_plain(setting, found), setting.type, strict=False, dec_hook=_path)
+    except (msgspec.ValidationError, Configuration) as error:
+        shown = "" if setting.is_table else f" is {found!r}"
+        raise Configuration(f"{source}: {setting.name}{shown}; expected {setting.expected}") from error
+
+
+def _plain(setting: Setting, found: Any) -> Any:
+    """Text in a unit, or any case, as the plain value that it stands for."""
+    if isinstance(found, bool):
+        raise msgspec.ValidationError("no setting is a boolean, and Python's are integers")
+    if not isinstance(found, str):
+        return found
+    match setting.unit:
+        case "seconds":
+            return parse_duration(found)
+        case "bytes":
+            return parse_size(found)
+    return found.lower() if setting.name.startswith("log_") else found
+
+
+def _path(kind: type, found: Any) -> Any:
+    if kind is not Path or not isinstance(found, str) or not found:
+        raise msgspec.ValidationError(f"{found!r} is not a path")
+    return Path(found).expanduser()
+
+
+def _flat(table: Any, prefix: str = "") -> dict[str, str]:
+    """Client properties as text. TOML reads an unquoted `a.b = 1` as nested tables: joined with dots again."""
+    if not isinstance(table, dict):
+        raise msgspec.ValidationError("not a table")
+    flat: dict[str, str] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, bool):
+            flat[prefix + key] = str(value).lower()
+        elif isinstance(value, str | int | float):
+            flat[prefix + key] = str(value)
+        else:
+            raise msgspec.ValidationError(f"{prefix}{key} is neither text nor a number nor a boolean")
+    return flat
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    import difflib  # only for the text of a mistake
+
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.8)), None)
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    near = _nearest(name.replace("-", "_"), known)
+    return f"; did you mean {near}?" if near else f"; the settings are {', '.join(known)}"

@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # it has no __all__
+
+from llm_orchestrator_state.cli.main import run
+from llm_orchestrator_state.kafka.partitioner import partition_of
+
+DEADLINE_S = 30.0
+
+
+class Command:
+    """The command line on a topic set of its own."""
+
+    def __init__(self, bootstrap: str, prefix: str, directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.bootstrap = bootstrap
+        self.prefix = prefix
+        self.flags = [
+            "--bootstrap-servers",
+            bootstrap,
+            "--topic-prefix",
+            prefix,
+            "--state-dir",
+            str(directory / "state"),
+        ]
+        self._capfd = capfd
+
+    def __call__(self, *words: str, code: int = 0) -> tuple[str, str]:
+        """stdout and stderr of a command that ends with this code."""
+        self._capfd.readouterr()
+        found = run([*self.flags, *words])
+        out, err = self._capfd.readouterr()
+        assert found == code, err
+        return out, err
+
+    def objects(self, *words: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self(*words, "--json")[0].splitlines()]
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "llm_orchestrator_state", *self.flags, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def command(
+    kafka: str, topic_prefix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    for name in [name for name in os.environ if name.startswith("LLM_ORCHESTRATOR_STATE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return Command(kafka, topic_prefix, tmp_path, capfd)
+
+
+@pytest.fixture
+def topics(command: Command) -> Command:
+    command("topics", "create", "--partitions", "3")
+    return command
+
+
+def event(run_id: str, kind: str, minute: int, **fields: object) -> dict[str, object]:
+    instant = f"2026-01-05T09:{minute:02}:00Z"
+    return {"event_id": str(uuid.uuid4()), "run_id": run_id, "type": kind, "occurred_at": instant, **fields}
+
+
+def created(run_id: str, minute: int, workflow_id: str = "triage") -> dict[str, object]:
+    return event(
+        run_id, "workflow_created", minute, workflow_id=workflow_id, workflow_name="Triage", context={"a": 1.50}
+    )
+
+
+def publish(command: Command, directory: Path, *events: dict[str, object]) -> None:
+    path = directory / "events.jsonl"
+    path.write_text("".join(f"{json.dumps(each)}\n" for each in events))
+    command("publish", str(path))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def records(command: Command, role: str) -> list[Any]:
+    consumer = Consumer({"bootstrap.servers": command.bootstrap, "group.id": "test", "auto.offset.reset": "earliest"})
+    topic = f"{command.prefix}.{role}"
+    found: list[Any] = []
+    try:
+        for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+            where = TopicPartition(topic, partition, 0)
+            _, end = consumer.get_watermark_offsets(where, timeout=10)
+            consumer.assign([where])
+            # the position of a partition that is never fetched from is unknown, which counts as below zero
+            while end > 0 and consumer.position([where])[0].offset < end:
+                found += consumer.consume(1000, 0.1)
+    finally:
+        consumer.close()
+    return found
+
+
+# --- topics -----------------------------------------------------------------------------------------------------------
+
+
+def test_topics_are_created_once_and_checked(command: Command) -> None:
+    made = command.objects("topics", "create", "--partitions", "2", "--checkpoints", "requested")
+    assert made[0]["partitions"] == 2
+    assert made[0]["checkpoints"] == "requested"
+    assert command.objects("topics", "create") == command.objects("topics", "check") == made
+
+
+def test_missing_topics_are_exit_code_4_with_the_command_that_makes_them(command: Command) -> None:
+    for words in (["topics", "check"], ["list"], ["get", str(uuid.uuid4())], ["rejections", "list"], ["worker"]):
+        out, err = command(*words, code=4)
+        assert out == ""
+        assert err.startswith("error: ")
+        assert "topics create" in err
+
+
+def test_a_topic_that_is_not_as_it_must_be_stops_check_and_worker_with_exit_code_4(topics: Command) -> None:
+    admin = AdminClient({"bootstrap.servers": topics.bootstrap})
+    name = f"{topics.prefix}.state"
+    admin.delete_topics([name])[name].result()
+    wait_until(lambda: name not in admin.list_topics(timeout=10).topics)
+    admin.create_topics([NewTopic(name, 5)])[name].result()
+    wait_until(lambda: name in admin.list_topics(timeout=10).topics)
+    for words in (["topics", "check"], ["worker"]):
+        err = topics(*words, code=4)[1]
+        assert f"{name}: found 5 partitions, needed 3" in err
+        assert "cleanup.policy" in err
+        assert "Traceback" not in err
+
+
+# --- publish ----------------------------------------------------------------------------------------------------------
+
+
+def test_events_are_published_under_their_run_id_to_murmur2_partitions(topics: Command, tmp_path: Path) -> None:
+    runs = [str(uuid.uuid4()) for _ in range(20)]
+    publish(topics, tmp_path, *(created(run_id.upper(), 0) for run_id in runs))
+    found = records(topics, "events")
+    assert sorted(message.key().decode() for message in found) == sorted(runs)
+    assert all(message.partition() == partition_of(message.key(), 3) for message in found)
+
+
+def test_bad_lines_are_reported_by_number_and_the_good_ones_published(topics: Command, tmp_path: Path) -> None:
+    good = json.dumps(created(str(uuid.uuid4()), 0)).encode()
+    path = tmp_path / "mixed.jsonl.gz"
+    path.write_bytes(gzip.compress(b"\n".join([good, b"{", b"", b'{"type": "step_flown"}', b"\xff\xfe", good])))
+    out, err = topics("publish", str(path), code=6)
+    assert out == ""
+    lines = err.splitlines()
+    assert [line.split(": ")[0] for line in lines[:3]] == [f"{path}:{number}" for number in (2, 4, 5)]
+    assert lines[3] == f"published 2 events to {topics.prefix}.events"
+    assert lines[4].startswith("error: 3 lines")
+    assert len(records(topics, "events")) == 2
+
+
+def test_standard_input_is_published(topics: Command) -> None:
+    lines = "".join(f"{json.dumps(created(str(uuid.uuid4()), 0))}\n" for _ in range(100))
+    done = subprocess.run(
+        [sys.executable, "-m", "llm_orchestrator_state", "publish", "-", *topics.flags],
+        input=lines,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(records(topics, "events")) == 100
+
+
+def test_an_event_larger_than_the_topic_allows_is_a_bad_line(topics: Command, tmp_path: Path) -> None:
+    path = tmp_path / "large.jsonl"
+    large = {**created(str(uuid.uuid4()), 0), "context": {"text": "x" * 9_000_000}}
+    path.write_text(f"{json.dumps(large)}\n{json.dumps(created(str(uuid.uuid4()), 0))}\n")
+    err = topics("publish", str(path), code=6)[1]
+    assert f"{path}:1: the event is 9000" in err
+    assert len(records(topics, "events")) == 1
+
+
+def test_more_events_than_the_queue_holds_are_all_delivered(topics: Command, tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    text = os.urandom(3000).hex()
+    with path.open("w") as file:
+        for _ in range(1500):
+            file.write(f"{json.dumps({**created(str(uuid.uuid4()), 0), 'context': {'text': text}})}\n")
+    err = topics("publish", str(path), "-X", "queue.buffering.max.kbytes=1024")[1]
+    assert "published 1500 events" in err
+
+
+def test_wrong_credentials_are_one_line_and_exit_code_3(topics: Command) -> None:
+    err = topics("list", "-X", "security.protocol=SASL_PLAINTEXT", "-X", "sasl.mechanism=PLAIN",
+                 "-X", "sasl.username=a", "-X", "sasl.password=secret", code=3)[1]  # fmt: skip
+    assert err.count("\n") == 1
+    assert "secret" not in err
+
+
+# --- the state topic as a table -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folded(topics: Command, tmp_path: Path) -> tuple[Command, list[str]]:
+    """Three runs after the worker: the first failed, the second is running, the third paused long after them."""
+    runs = [str(uuid.uuid4()) for _ in range(3)]
+    publish(
+        topics,
+        tmp_path,
+        *(created(run_id, minute, f"flow-{minute % 2}") for minute, run_id in enumerate(runs)),
+        *(event(run_id, "workflow_started", 10 + minute) for minute, run_id in enumerate(runs)),
+        event(runs[1], "step_started", 20, step_id="fetch", attempt=1),
+        event(runs[1], "step_completed", 21, step_id="fetch", attempt=1, outputs={"rows": 3}, usage={"tokens": 7}),
+        event(runs[0], "workflow_failed", 15, error="no \x1b[31mluck", error_type="timed_out"),
+        event(runs[2], "workflow_paused", 30, reason="waits"),
+        event(runs[2], "workflow_completed", 12),
+        event(str(uuid.uuid4()), "workflow_started", 1),
+    )
+    topics("worker", "--until-end")
+    return topics, runs
+
+
+def test_list_shows_all_runs_the_most_recently_updated_first(folded: tuple[Command, list[str]]) -> None:
+    command, runs = folded
+    states = command.objects("list")
+    assert {state["id"] for state in states} == set(runs)
+    updated = [state["updated_at"] for state in states]
+    assert updated == sorted(updated, reverse=True)
+    assert states[0]["context"] == {"a": 1.5}
+
+
+def test_list_filters_by_status_activity_workflow_age_and_number(folded: tuple[Command, list[str]]) -> None:
+    command, runs = folded
+
+    def listed(*words: str) -> set[str]:
+        return {state["id"] for state in command.objects("list", *words)}
+
+    assert listed("--status", "Failed") == {runs[0]}
+    assert listed("--active") == {runs[1]}
+    assert listed("--workflow-id", "flow-1") == {runs[1]}
+    assert listed("--stale-for", "1m") == {runs[1]}
+    assert listed("--stale-for", "1m", "--status", "failed") == {runs[0]}
+    assert listed("--stale-for", "5000w") == set()
+    assert len(listed("--limit", "2")) == 2
+    assert len(listed("--limit", "9")) == 3
+
+
+def test_get_shows_one_complete_state(folded: tuple[Command, list[str]]) -> None:
+    command, runs = folded
+    [state] = command.objects("get", runs[1].upper())
+    assert state["id"] == runs[1]
+    assert state["version"] == 4
+    assert state["steps"]["fetch"]["outputs"] == {"rows": 3}
+
+
+def test_a_table_escapes_foreign_control_characters(folded: tuple[Command, list[str]]) -> None:
+    command, runs = folded
+    for words in (["list"], ["get", runs[0]]):
+        out = command(*words)[0]
+        assert "timed_out: no \\x1b[31mluck" in out
+        assert "\x1b" not in out
+
+
+def test_an_unknown_run_is_exit_code_9(folded: tuple[Command, list[str]]) -> None:
+    command, _ = folded
+    run_id = str(uuid.uuid4())
+    out, err = command("get", run_id, code=9)
+    assert out == ""
+    assert err.startswith(f"error: no run {run_id}")
+
+
+def test_rejections_are_listed_with_code_and_source(folded: tuple[Command, list[str]]) -> None:
+    command, _ = folded
+    found = command.objects("rejections", "list")
+    assert {rejection["code"] for rejection in found} == {"unknown_run"} | {each["code"] for each in found}
+    [unknown] = [each for each in found if each["code"] == "unknown_run"]
+    sources = {
+        (message.partition(), message.offset()): message.key().decode() for message in records(command, "events")
+    }
+    assert sources[unknown["source_partition"], unknown["source_offset"]] == unknown["run_id"]
+    assert str(uuid.UUID(unknown["event_id"])) == unknown["event_id"]
+    assert unknown["detail"]
+    assert "unknown_run" in command("rejections", "list")[0]
+
+
+def test_tombstones_remove_a_run_and_aborted_records_are_not_seen(folded: tuple[Command, list[str]]) -> None:
+    command, runs = folded
+    topic = f"{command.prefix}.state"
+    producer = Producer({"bootstrap.servers": command.bootstrap, "transactional.id": f"{command.prefix}.test"})
+    producer.init_transactions(10)
+    for run_id, commits in ((runs[0], True), (runs[1], False)):
+        producer.begin_transaction()
+        producer.produce(topic, None, run_id.encode(), partition_of(run_id.encode(), 3))
+        producer.flush(10)
+        if commits:
+            producer.commit_transaction(10)
+        else:
+            producer.abort_transaction(10)
+    assert {state["id"] for state in command.objects("list")} == {runs[1], runs[2]}
+    command("get", runs[0], code=9)
+    command("get", runs[1])
+
+
+def test_a_reader_that_goes_away_is_no_error(folded: tuple[Command, list[str]]) -> None:
+    command, _ = folded
+    listing = command.start("list", "--json")
+    assert listing.stdout
+    assert listing.stderr
+    listing.stdout.close()
+    assert listing.wait(DEADLINE_S) == 0
+    assert listing.stderr.read() == ""
+    listing.stderr.close()
+
+
+# --- worker -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_ends_with_0_on_sigterm_within_5_seconds(topics: Command) -> None:
+    worker = topics.start("worker")
+    assert worker.stderr
+    for line in worker.stderr:
+        if "from offset" in line:
+            break
+    began = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    err = worker.communicate(timeout=DEADLINE_S)[1]
+    assert worker.returncode == 0, err
+    assert time.monotonic() - began < 5
+
+
+def test_a_state_directory_that_cannot_be_made_is_one_line_and_exit_code_5(topics: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    err = topics("worker", "--log-level", "error", "--state-dir", str(tmp_path / "file" / "state"), code=5)[1]
+    assert err.count("\n") == 1

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import logging
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llm_orchestrator_state import errors
+from llm_orchestrator_state.cli.flags import take_settings
+from llm_orchestrator_state.cli.help import exit_codes
+from llm_orchestrator_state.cli.lines import LONGEST_LINE, open_lines
+from llm_orchestrator_state.cli.logs import JsonFormatter, TextFormatter
+from llm_orchestrator_state.cli.main import run
+from llm_orchestrator_state.cli.terminal import escaped
+from llm_orchestrator_state.errors import BadInput, Configuration
+from llm_orchestrator_state.settings import settings_table
+
+HEAVY = {"confluent_kafka", "rocksdict", "fastavro", "prometheus_client"}
+START_LIMIT_S = 0.3
+
+
+@pytest.fixture(autouse=True)
+def _nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("LLM_ORCHESTRATOR_STATE_")]:
+        monkeypatch.delenv(name)
+    for kind in ("CONFIG", "STATE", "CACHE"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
+    monkeypatch.chdir(tmp_path)
+
+
+def one_error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err.strip()
+
+
+def test_settings_are_taken_from_anywhere_among_the_arguments() -> None:
+    given, words = take_settings(
+        ["--group", "g", "list", "-X", "a=b", "--topic-prefix=p", "--json", "-Xc=d", "--config", "f"]
+    )
+    assert given.flags == [("group", "g"), ("properties", "a=b"), ("topic_prefix", "p"), ("properties", "c=d")]
+    assert given.config == "f"
+    assert words == ["list", "--json"]
+
+
+def test_nothing_is_taken_after_a_double_dash() -> None:
+    assert take_settings(["publish", "--", "--group"])[1] == ["publish", "--", "--group"]
+
+
+def test_a_flag_without_its_value_is_told_what_is_expected() -> None:
+    with pytest.raises(Configuration, match=r"--bootstrap-servers has no value; expected host:port"):
+        take_settings(["list", "--bootstrap-servers"])
+
+
+def test_every_setting_has_a_flag_of_its_own() -> None:
+    flags = [setting.flag for setting in settings_table().values()]
+    assert len(set(flags)) == len(flags)
+    assert take_settings([word for flag in flags for word in (flag, "x=1")])[1] == []
+
+
+def test_help_names_every_setting_and_every_exit_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run([]) == 0
+    shown = capsys.readouterr().out
+    for setting in settings_table().values():
+        assert setting.flag in shown
+        assert setting.doc[:60] in shown
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.StateError)]
+    assert {kind.exit_code for kind in kinds} | {0, 130} == set(exit_codes())
+    for code, meaning in exit_codes().items():
+        assert meaning
+        assert f" {code} " in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--topik-prefix", "x", "list"], "No such option: --topik-prefix"),
+        (["lists"], "No such command 'lists'"),
+        (["get"], "Missing argument"),
+        (["list", "--limit", "0"], "--limit"),
+        (["list", "--limit", "many"], "--limit"),
+        (["list", "--status", "gone"], "Invalid workflow status: gone"),
+        (["list", "--status", "failed", "--active"], "not both"),
+        (["list", "--stale-for", "soon"], "'soon' is not a duration"),
+        (["get", "42"], "run id '42' is not a UUID"),
+        (["publish", "absent.jsonl"], "absent.jsonl cannot be read: No such file"),
+        (["publish", "."], "cannot be read: Is a directory"),
+        (["topics", "create", "--checkpoints", "often"], "--checkpoints"),
+        (["--config", "absent.toml", "topics", "check"], "configuration file absent.toml cannot be read"),
+        (["topics", "check", "--topic-prefix", "a b"], "command line: topic_prefix is 'a b'; expected"),
+        (["topics", "check", "-X", "oops"], "properties: found a part without '='"),
+        (["topics", "check"], "no Kafka address is given and no local broker runs"),
+        (["broker", "status", "--log-level", "loud"], "log_level is 'loud'"),
+        (["topics", "check", "--bootstrap-servers", "localhost:1", "-X", "no.such=1"], "no.such"),
+        (["topics", "check", "--bootstrap-servers", "localhost:1", "-X", "group.id=x"], "group.id"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_on_the_command_line_is_one_line_and_exit_code_2(
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert text in one_error_line(capsys)
+
+
+def test_bad_toml_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "llm-orchestrator-state.toml").write_text("bootstrap_servers = [")
+    assert run(["list"]) == 2
+    assert "is not valid TOML" in one_error_line(capsys)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "no-such-host.invalid:9092"])
+@pytest.mark.parametrize("command", [["list"], ["topics", "create"], ["rejections", "list"]], ids=" ".join)
+def test_a_broker_that_cannot_be_reached_is_one_line_and_exit_code_3(
+    command: list[str], address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_orchestrator_state.kafka.admin.Admin.__init__.__defaults__", (None, 1.0))
+    assert run([*command, "--bootstrap-servers", address]) == 3
+    assert address in one_error_line(capsys)
+
+
+def test_no_local_broker_is_exit_code_9(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["broker", "status"]) == 9
+    assert "broker start" in one_error_line(capsys)
+
+
+def test_broker_status_as_json_is_an_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["broker", "status", "--json"]) == 9
+    assert json.loads(capsys.readouterr().out)["running"] is False
+
+
+def test_the_module_is_the_same_command() -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "llm_orchestrator_state", "--version"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.startswith("llm-orchestrator-state ")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["list", "--help"]], ids=" ".join)
+def test_the_command_line_starts_within_its_limit(arguments: list[str]) -> None:
+    def cpu_s() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "llm_orchestrator_state", *arguments], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(cpu_s() for _ in range(3)) < START_LIMIT_S
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["get", "42"]], ids=" ".join)
+def test_nothing_heavy_is_imported_before_a_command_needs_it(arguments: list[str]) -> None:
+    found = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "llm_orchestrator_state", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in found.stderr.splitlines()}
+    assert "typer" in imported
+    assert not imported & HEAVY
+
+
+def test_foreign_text_cannot_drive_the_terminal() -> None:
+    assert escaped("\x1b[2Jok\r\n\u202eabc\x9b1m\ud800é…😀") == "\\x1b[2Jok\\r\\n\\u202eabc\\x9b1m\\ud800é…😀"
+
+
+def test_an_error_message_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", "--status", "\x1b[31mred"]) == 2
+    assert "\\x1b[31mred" in one_error_line(capsys)
+
+
+def read_lines(path: Path) -> list[tuple[int, bytes]]:
+    with open_lines(str(path)) as lines:
+        return list(lines)
+
+
+def test_lines_are_numbered_from_1_and_blank_ones_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a":1}\r\n\n  \n{"b":2}')
+    assert read_lines(path) == [(1, b'{"a":1}'), (4, b'{"b":2}')]
+
+
+def test_gzip_is_known_by_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(gzip.compress(b"one\n") + gzip.compress(b"two\n"))
+    assert read_lines(path) == [(1, b"one"), (2, b"two")]
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:40] + b"\0\0\0\0" + data[44:]])
+def test_a_damaged_gzip_file_is_told_with_the_line_it_broke_after(tmp_path: Path, damage: object) -> None:
+    assert callable(damage)
+    path = tmp_path / "events.jsonl.gz"
+    path.write_bytes(damage(gzip.compress(b"".join(b"line %d\n" % number for number in range(100)))))
+    with pytest.raises(BadInput, match=r"events\.jsonl\.gz is damaged after line \d+"):
+        read_lines(path)
+
+
+def test_an_endless_line_is_cut_and_the_next_line_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl.gz"
+    path.write_bytes(gzip.compress(b"x" * (2 * LONGEST_LINE + 5) + b"\nnext\n", compresslevel=1))
+    lines = read_lines(path)
+    assert [(number, len(line)) for number, line in lines] == [(1, LONGEST_LINE), (2, 4)]
+
+
+def log_record(message: str) -> logging.LogRecord:
+    record = logging.LogRecord("llm_orchestrator_state.engine.worker", logging.WARNING, "", 0, message, None, None)
+    record.created = 1767605400.123
+    return record
+
+
+def test_a_log_line_as_text_is_one_line() -> None:
+    line = TextFormatter().format(log_record("lost\n\x1b[0m"))
+    assert line == "2026-01-05T09:30:00.123Z warning engine.worker: lost\\n\\x1b[0m"
+
+
+def test_a_log_line_as_json_is_one_object() -> None:
+    entry = json.loads(JsonFormatter().format(log_record("lost\n")))
+    assert entry == {
+        "time": "2026-01-05T09:30:00.123Z",
+        "level": "warning",
+        "logger": "llm_orchestrator_state.engine.worker",
+        "message": "lost\n",
+    }
+
+
+def test_a_traceback_is_kept_in_the_json_log() -> None:
+    record = log_record("failed")
+    try:
+        io.BytesIO(b"").fileno()
+    except OSError:
+        record.exc_info = sys.exc_info()
+    assert "Traceback" in json.loads(JsonFormatter().format(record))["exception"]
