@@ -134,21 +134,17 @@ class Admin:
             except KafkaException as failure:
                 if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise as_state_error(failure, f"creating topic {name}") from None
-        for topic in topics:
-            self._wait_until_served(topic.topic, topic.num_partitions)
+        self._wait_until_visible([topic.topic for topic in topics])
 
-    def _wait_until_served(self, name: str, partitions: int) -> None:
+    def _wait_until_visible(self, names: Sequence[str]) -> None:
         """The controller answers before the brokers know: for some milliseconds they deny a new topic."""
         deadline = time.monotonic() + REQUEST_TIMEOUT_S
-        while True:
-            try:
-                self.offsets(name, range(partitions), "latest")
-            except KafkaException as failure:
-                if time.monotonic() > deadline:
-                    raise as_state_error(failure, f"topic {name} was created and is not served") from None
-                self.client.poll(0.02)
-            else:
-                return
+        while missing := [name for name, topic in self.topics(names).items() if topic is None]:
+            if time.monotonic() > deadline:
+                raise errors.Connection(
+                    f"topics {', '.join(missing)} were created and are not there; check the brokers"
+                )
+            self.client.poll(0.02)
 
     def offsets(
         self, topic: str, partitions: Sequence[int], which: Literal["earliest", "latest"], **options: object

@@ -8,6 +8,9 @@ from confluent_kafka import KafkaError
 
 ALL_BROKERS_DOWN = KafkaError._ALL_BROKERS_DOWN
 AUTHENTICATION = KafkaError._AUTHENTICATION
+AUTO_OFFSET_RESET = KafkaError._AUTO_OFFSET_RESET
+# How a consumer hears that another one has its group.instance.id. Its fatal() is False (tried).
+FATAL = KafkaError._FATAL
+FENCED = KafkaError._FENCED
 INVALID_ARG = KafkaError._INVALID_ARG
 RESOLVE = KafkaError._RESOLVE
-AUTO_OFFSET_RESET = KafkaError._AUTO_OFFSET_RESET
