@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from ..errors import Connection
+from ..errors import Connection, CorruptStore
 from ..kafka.interface import Kafka
 from ..store.interface import Positions, Store, Stores
 from .clock import Clock
@@ -95,8 +95,7 @@ class Partitions:
 
     def advance(self) -> None:
         """A little of what is due: closing, opening, going on. Raises what stops a worker: errors.StateError."""
-        while self._to_close:
-            self._to_close.pop().close()
+        self._close_stores()
         now = self._clock.monotonic()
         for partition, until in list(self._waiting.items()):
             if now >= until:
@@ -116,10 +115,16 @@ class Partitions:
             log.warning("partition %d: no seek to %d: %s", partition, offset, error)
             self.reopen(partition)
 
-    def reopen(self, partition: int) -> None:
+    def reopen(self, partition: int, *, damaged: bool = False, after_s: float = 0.0) -> None:
         """The start-up path again. What is fetched meanwhile has no task and is dropped."""
         self._forget(partition)
-        self._openings[partition] = _Opening(self._recovery.open(partition))
+        not_before = self._clock.monotonic() + after_s
+        self._openings[partition] = _Opening(self._recovery.open(partition, damaged=damaged), not_before)
+
+    def restore(self, partition: int, reason: CorruptStore) -> None:
+        """Its store is damaged: it is moved aside, and the states are read from the state topic."""
+        log.error("partition %d: %s; restoring it", partition, reason)
+        self.reopen(partition, damaged=True)
 
     def wait(self, partition: int, reason: Connection) -> None:
         """Outside a transaction: the other partitions go on."""
@@ -138,6 +143,9 @@ class Partitions:
         for partition in [*self.tasks, *self._openings]:
             self._forget(partition)
         self._consumer.close()
+        self._close_stores()
+
+    def _close_stores(self) -> None:
         while self._to_close:
             self._to_close.pop().close()
 
@@ -193,9 +201,9 @@ class Partitions:
             opening.recovered = done.value
         except (Connection, KafkaException) as error:
             log.warning("partition %d: %s; trying again", partition, error)
-            self._forget(partition)
-            again = self._clock.monotonic() + RETRY_S
-            self._openings[partition] = _Opening(self._recovery.open(partition), again)
+            self.reopen(partition, after_s=RETRY_S)
+        except CorruptStore as error:
+            self.restore(partition, error)
 
     def _begin(self, partition: int, recovered: Recovered) -> None:
         self._commit()

@@ -50,13 +50,18 @@ class Recovery:
         topics = config.topics
         self._outputs = (topics.state, topics.checkpoints, topics.outputs, topics.rejections)
 
-    def open(self, partition: int) -> Wait:
-        """Raises OffsetMismatch, StateDirectory, errors.Connection, KafkaException; the store is closed then."""
+    def open(self, partition: int, *, damaged: bool = False) -> Wait:
+        """damaged: what is there now is not to be used.
+
+        Raises OffsetMismatch, StateDirectory, errors.Connection, KafkaException; the store is closed then.
+        """
+        if damaged:
+            self._stores.clear(partition)
         store = yield from self._open_store(partition)
         try:
             committed = yield from self._settled(partition)
             state_log = self._kafka.log_ranges(self._config.topics.state, [partition])[partition]
-            store, positions = self._usable(partition, store, state_log)
+            store, positions = yield from self._usable(partition, store, state_log)
             began = positions.state
             positions = yield from self._catch_up(partition, store, positions, state_log)
             restored = positions.state - began
@@ -110,7 +115,9 @@ class Recovery:
 
     # --- the state topic ----------------------------------------------------------------------------------------------
 
-    def _usable(self, partition: int, store: Store, state_log: LogRange) -> tuple[Store, Positions]:
+    def _usable(
+        self, partition: int, store: Store, state_log: LogRange
+    ) -> Generator[float, None, tuple[Store, Positions]]:
         positions = store.positions()
         if positions is not None:
             reason = self._why_cold(positions, state_log)
@@ -119,7 +126,7 @@ class Recovery:
             log.warning("partition %d: restoring from the start, because %s", partition, reason)
             store.close()
             self._stores.clear(partition)
-            store = self._stores.open(partition)
+            store = yield from self._open_store(partition)
         return store, Positions(None, state_log.start, self._clock.time())
 
     def _why_cold(self, positions: Positions, state_log: LogRange) -> str | None:

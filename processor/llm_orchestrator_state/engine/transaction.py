@@ -112,43 +112,46 @@ class Transactions:
         while True:
             try:
                 call()
-                return
             except KafkaException as error:
                 reason: KafkaError = error.args[0]
                 if not reason.retriable() or reason.txn_requires_abort() or self._clock.monotonic() > deadline:
                     raise _Aborted(reason) from error
+            else:
+                return
 
     def _commit(self, producer: TransactionalProducer) -> Outcome:
         deadline = self._clock.monotonic() + CALL_TIMEOUT_S
         while True:
             try:
                 producer.commit_transaction(CALL_TIMEOUT_S)
-                self._renewals = 0
-                return Outcome.COMMITTED
             except KafkaException as error:
                 reason: KafkaError = error.args[0]
                 log.warning("commit: %s", reason)
                 if reason.txn_requires_abort():
-                    self._abort(producer)
-                    return Outcome.ABORTED
+                    # an abort that is refused may be so because the commit had reached the broker after all
+                    return Outcome.ABORTED if self._abort(producer) else Outcome.UNKNOWN
                 if reason.retriable() and not reason.fatal() and self._clock.monotonic() < deadline:
                     continue
                 # librdkafka has no KIP-890: a late EndTxn of this producer could tear the next transaction
                 self._renew()
                 return Outcome.UNKNOWN
+            self._renewals = 0
+            return Outcome.COMMITTED
 
-    def _abort(self, producer: TransactionalProducer) -> None:
+    def _abort(self, producer: TransactionalProducer) -> bool:
+        """Whether the broker has aborted it; otherwise it is over too, one way or the other."""
         deadline = self._clock.monotonic() + CALL_TIMEOUT_S
         while True:
             try:
                 producer.abort_transaction(CALL_TIMEOUT_S)
-                return
             except KafkaException as error:
                 reason: KafkaError = error.args[0]
-                if not reason.retriable() or reason.fatal() or self._clock.monotonic() > deadline:
-                    log.warning("abort: %s", reason)
-                    self._renew()  # settles it
-                    return
+                if reason.retriable() and not reason.fatal() and self._clock.monotonic() < deadline:
+                    continue
+                log.warning("abort: %s", reason)
+                self._renew()
+                return False
+            return True
 
     def _renew(self) -> TransactionalProducer:
         """A new producer under the same id. Its init_transactions() completes or aborts what the old one left."""

@@ -5,14 +5,13 @@ poll -> judge (task) -> transaction -> store. step() is one turn of it; everythi
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from ..errors import Configuration, Connection, Fenced, OffsetMismatch
+from ..errors import Configuration, Connection, CorruptStore, Fenced, OffsetMismatch
 from ..kafka import codes
 from ..kafka.interface import Kafka, Message
 from ..store.interface import Positions, Stores
@@ -71,7 +70,6 @@ class Worker:
         self._transactions = Transactions(kafka, config.transactional_id, clock)
         self._partitions = Partitions(kafka, stores, clock, config, self._transactions, self._commit)
         self._consumer = self._partitions.consumer
-        gc.freeze()
 
     def step(self, max_wait_s: float) -> None:
         """One turn: open what is to be opened, judge what has arrived, commit when it is time.
@@ -159,11 +157,13 @@ class Worker:
                 task.process(batch)
             except Connection as error:
                 self._partitions.wait(partition, error)
+            except CorruptStore as error:
+                self._partitions.restore(partition, error)
 
     def _consumer_error(self, message: Message) -> None:
         error: KafkaError = message.error()
         code = error.code()
-        if code == KafkaError.FENCED_INSTANCE_ID or error.fatal():
+        if code in {codes.FATAL, KafkaError.FENCED_INSTANCE_ID}:
             raise Fenced(f"the group refuses this worker ({error.str()}): another one has its instance_id")
         if code in {codes.AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
             raise OffsetMismatch(
@@ -249,15 +249,18 @@ class Worker:
         task, before = self._partitions.tasks[partition], self._partitions.positions[partition]
         state = before.state if state_end is None else state_end
         positions = Positions(task.position, state, self._clock.time())
-        task.store.write(states, positions)
-        self._partitions.positions[partition] = positions
+        try:
+            task.store.write(states, positions)
+        except CorruptStore as error:
+            self._partitions.restore(partition, error)
+        else:
+            self._partitions.positions[partition] = positions
 
     def _note_level_if_due(self) -> None:
         now = self._clock.monotonic()
         if now < self._note_level_at:
             return
         self._note_level_at = now + NOTE_LEVEL_S
-        for p, task in self._partitions.tasks.items():
+        for p, task in list(self._partitions.tasks.items()):
             if not task.uncommitted:
                 self._write(p, (), None)
-        gc.collect()

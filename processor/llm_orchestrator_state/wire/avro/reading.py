@@ -74,6 +74,13 @@ def read_bytes(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def read_string(data: bytes, at: int) -> tuple[str, int]:
+    size = data[at]
+    if size < 128 and not size & 1:  # read_bytes() again, because a call costs as much as all this does
+        at += 1
+        end = at + (size >> 1)
+        if end <= len(data):
+            return data[at:end].decode(), end
+        raise AvroError(f"truncated: a value reaches to byte {end} of {len(data)}")
     raw, end = read_bytes(data, at)
     return raw.decode(), end
 
