@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from llm_orchestrator_state.cli.main import run
 from llm_orchestrator_state.kafka.partitioner import partition_of
+from llm_orchestrator_state.local.ports import free_ports
 
 DEADLINE_S = 30.0
 
@@ -36,13 +39,13 @@ class Command:
             "--state-dir",
             str(directory / "state"),
         ]
-        self._capfd = capfd
+        self.capfd = capfd
 
     def __call__(self, *words: str, code: int = 0) -> tuple[str, str]:
         """stdout and stderr of a command that ends with this code."""
-        self._capfd.readouterr()
+        self.capfd.readouterr()
         found = run([*self.flags, *words])
-        out, err = self._capfd.readouterr()
+        out, err = self.capfd.readouterr()
         assert found == code, err
         return out, err
 
@@ -346,3 +349,87 @@ def test_a_state_directory_that_cannot_be_made_is_one_line_and_exit_code_5(topic
     (tmp_path / "file").write_text("")
     err = topics("worker", "--log-level", "error", "--state-dir", str(tmp_path / "file" / "state"), code=5)[1]
     assert err.count("\n") == 1
+
+
+def test_a_worker_serves_its_figures_to_prometheus(topics: Command, tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    publish(topics, tmp_path, created(str(uuid.uuid4()), 0))
+    worker = topics.start("worker", "--metrics-port", str(port))
+    try:
+        expected = 'llm_orchestrator_state_events_total{code="",verdict="applied"} 1.0'
+        wait_until(lambda: expected in metrics(port))
+    finally:
+        worker.terminate()
+        worker.communicate(timeout=DEADLINE_S)
+
+
+def metrics(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+    except (ConnectionError, urllib.error.URLError):  # not there yet
+        return ""
+
+
+# --- verify and rebuild -----------------------------------------------------------------------------------------------
+
+
+def test_verify_is_clean_after_a_worker_and_says_what_differs_when_the_state_topic_was_tampered_with(
+    folded: tuple[Command, list[str]],
+) -> None:
+    command, runs = folded
+    reports = command.objects("verify")
+    assert [report["different"] for report in reports] == [0, 0, 0]
+    assert sum(report["runs"] for report in reports) == 3
+    assert {report["store"] for report in reports} == {"level"}
+    producer = Producer({"bootstrap.servers": command.bootstrap})
+    key = runs[0].encode()
+    producer.produce(f"{command.prefix}.state", None, key, partition_of(key, 3))
+    assert producer.flush(10) == 0
+    out, err = command("verify", code=7)
+    assert f"run {runs[0]}: state topic: missing there" in out
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_verify_does_not_need_a_local_store(folded: tuple[Command, list[str]], tmp_path: Path) -> None:
+    command, _ = folded
+    reports = command.objects("verify", "--state-dir", str(tmp_path / "elsewhere"))
+    assert {report["store"] for report in reports} == {"none here"}
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_rebuild_into_a_fresh_topic_set_gives_the_same_states(
+    folded: tuple[Command, list[str]], tmp_path: Path
+) -> None:
+    command, _ = folded
+    done = command.objects("rebuild", "--into", f"{command.prefix}-again")
+    assert sum(each["applied"] for each in done) == sum(each["applied"] for each in command.objects("verify"))
+    again = Command(command.bootstrap, f"{command.prefix}-again", tmp_path, command.capfd)
+    assert again.objects("list") == command.objects("list")
+    command("rebuild", "--into", f"{command.prefix}-again", "--directory", str(tmp_path / "other"), code=4)
+    assert not list((tmp_path / "other").glob("*.events"))
+
+
+def test_rebuild_refuses_a_directory_that_has_stores(folded: tuple[Command, list[str]], tmp_path: Path) -> None:
+    command, _ = folded
+    err = command("rebuild", "--directory", str(tmp_path / "state"), code=5)[1]
+    assert "exists already" in err
+    assert [report["different"] for report in command.objects("verify")] == [0, 0, 0]
+
+
+def test_rebuild_of_a_trimmed_log_refuses_with_exit_code_10_unless_it_may_be_partial(
+    folded: tuple[Command, list[str]], tmp_path: Path
+) -> None:
+    command, _ = folded
+    topic = f"{command.prefix}.events"
+    partition = next(message.partition() for message in records(command, "events"))
+    admin = AdminClient({"bootstrap.servers": command.bootstrap})
+    [trimmed] = admin.delete_records([TopicPartition(topic, partition, 1)]).values()
+    trimmed.result()
+    out, err = command("rebuild", code=10)
+    assert out == ""
+    assert f"{topic}[{partition}] begins at offset 1" in err
+    assert not list((tmp_path / "state").glob("rebuilt-*"))
+    done = command.objects("rebuild", "--partial")
+    assert {each["partition"]: each["missing"] for each in done}[partition] == 1

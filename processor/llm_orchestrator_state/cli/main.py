@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from ..errors import StateError
 from ..settings import PROGRAM
-from . import broker, demo, publish, rejections, runs, topics, worker
+from . import broker, demo, publish, rebuild, rejections, runs, topics, verify, worker
 from .flags import take_settings
 from .session import Session
 from .terminal import data, say
@@ -58,6 +58,8 @@ app.command("worker")(worker.worker)
 app.command("get")(runs.get)
 app.command("list")(runs.list_)
 app.add_typer(rejections.app, name="rejections")
+app.command("verify")(verify.verify)
+app.command("rebuild")(rebuild.rebuild)
 
 
 def _show_version(wanted: bool) -> None:

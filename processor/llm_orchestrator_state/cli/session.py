@@ -75,9 +75,15 @@ class Session:
 
     @cached_property
     def codec(self) -> Codec:
+        """Raises Connection when there is a schema registry that does not answer, and Configuration."""
         from ..wire.codec import Codec
 
-        return Codec()
+        settings = self.settings
+        if settings.schema_registry_url is None:
+            return Codec()
+        from ..kafka.registry import ConfluentRegistry
+
+        return Codec(ConfluentRegistry(settings.schema_registry_url, self.topics, settings.schema_registry_properties))
 
     @cached_property
     def log(self) -> Cluster:

@@ -6,6 +6,7 @@ import logging
 import re
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .processing import stores, worker_config
 from .session import Session, session
 
 if TYPE_CHECKING:
     from ..engine.worker import Progress, Worker
     from ..kafka.cluster import Cluster
     from ..settings import Settings
+    from .metrics import WorkerMetrics
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,9 @@ STEP_S = 0.5
 
 REPORT_S = 10.0
 """How often progress is logged while there is some."""
+
+LOOK_S = 1.0
+"""How often the worker's figures are taken for the log and for Prometheus."""
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -43,9 +49,10 @@ def worker(
     call.client_lines = True
     with _stopping() as stop:
         cluster = call.member(_instance_id(call.settings))
+        metrics = _metrics(call.settings)
         running = _started(call, cluster)
         ends = _ends(cluster) if until_end else None
-        _run(running, stop, ends)
+        _run(running, stop, ends, metrics)
     if stop.signal == signal.SIGINT:
         raise typer.Exit(INTERRUPTED)
 
@@ -84,26 +91,21 @@ def _instance_id(settings: Settings) -> str:
 def _started(call: Session, cluster: Cluster) -> Worker:
     """A worker on topics that are as they must be. Raises TopicMismatch, StateDirectory, Connection."""
     from ..engine.clock import SystemClock
-    from ..engine.config import WorkerConfig
     from ..engine.worker import Worker
-    from ..kafka.topics import check
-    from ..store.rocks import RocksStores
 
-    settings, topics = call.settings, cluster.topics
-    recorded = check(cluster.admin, topics)
-    config = WorkerConfig(
-        topics=topics,
-        format=recorded,
-        codec=call.codec,
-        transactional_id=cluster.transactional_id,
-        commit_interval_s=settings.commit_interval,
-        cache_bytes=settings.cache_bytes,
-        tombstones_live_s=int(cluster.admin.topic_settings([topics.state])[topics.state]["delete.retention.ms"]) / 1000,
-        transaction_timeout_s=settings.transaction_timeout,
-    )
-    stores = RocksStores(settings.state_dir, topics.events, cluster.identity())
-    log.info("worker %s of group %s on %s", cluster.instance_id, cluster.group, topics.events)
-    return Worker(cluster, stores, SystemClock(), config)
+    config = worker_config(call, cluster)
+    log.info("worker %s of group %s on %s", cluster.instance_id, cluster.group, cluster.topics.events)
+    return Worker(cluster, stores(cluster, call.settings.state_dir), SystemClock(), config)
+
+
+def _metrics(settings: Settings) -> WorkerMetrics | None:
+    if settings.metrics_port is None:
+        return None
+    from .metrics import WorkerMetrics
+
+    metrics = WorkerMetrics()
+    metrics.serve(settings.metrics_port)
+    return metrics
 
 
 def _ends(cluster: Cluster) -> dict[int, int]:
@@ -113,22 +115,29 @@ def _ends(cluster: Cluster) -> dict[int, int]:
     return {partition: known.end for partition, known in cluster.log_ranges(topic, range(found.partitions)).items()}
 
 
-def _run(running: Worker, stop: _Stop, ends: dict[int, int] | None) -> None:
+def _run(running: Worker, stop: _Stop, ends: dict[int, int] | None, metrics: WorkerMetrics | None) -> None:
     """Until a signal, or the ends. Whatever stops it, the group is left and the stores are closed."""
-    import time
-
+    look_at = report_at = 0.0
+    reported: Progress | None = None
     try:
-        report_at = time.monotonic() + REPORT_S
         while stop.signal is None and (ends is None or not running.at_end(ends)):
             running.step(STEP_S)
-            if time.monotonic() >= report_at:
-                report_at = time.monotonic() + REPORT_S
-                _report(running.progress())
+            now = time.monotonic()
+            if now < look_at:
+                continue
+            look_at = now + LOOK_S
+            progress = running.progress()
+            if metrics:
+                metrics.latest = progress
+            if now >= report_at and progress.commits != (reported.commits if reported else 0):
+                report_at, reported = now + REPORT_S, progress
+                _report(progress)
     except BaseException:
         _close_after_failure(running)
         raise
+    last = running.progress()
     running.close()
-    _report(running.progress())
+    _report(last)
 
 
 def _close_after_failure(running: Worker) -> None:

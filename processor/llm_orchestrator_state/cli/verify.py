@@ -1,0 +1,79 @@
+"""``verify``: whether log, state topic and local store agree."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import Different
+from .processing import stores, worker_config
+from .session import Session, session
+from .terminal import as_json, data, escaped, progress, table
+
+if TYPE_CHECKING:
+    from ..engine.verify import PartitionReport
+
+
+def verify(
+    context: typer.Context,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a partition.")] = False,
+) -> None:
+    """Fold the event log again and compare it, run by run, with the state topic and the local store.
+
+    Writes nothing to either; workers may go on meanwhile. Exit code 7, with every difference, when they do not agree.
+    """
+    reports = []
+    for report in _reports(session(context)):
+        reports.append(report)
+        if json:
+            data(as_json(report))
+    if not json:
+        _show(reports)
+    different = sum(report.different for report in reports)
+    if different:
+        raise Different(
+            f"{different} runs are not the same in the event log, the state topic and the local store; a local store is "
+            "restored from the state topic when its directory is removed"
+        )
+
+
+def _reports(call: Session) -> Iterator[PartitionReport]:
+    from ..engine import verify as engine
+    from ..engine.clock import SystemClock
+
+    cluster = call.log
+    config = worker_config(call, cluster)
+    local = stores(cluster, call.settings.state_dir)
+    with tempfile.TemporaryDirectory(prefix="llm-orchestrator-state-verify-") as directory, progress() as shown:
+        scratch = stores(cluster, Path(directory))
+        partitions = range(config.format.partitions)
+        for partition in shown.track(partitions, description="verifying partitions"):
+            fold, kept = scratch.open(partition), local.open_read_only(partition)
+            try:
+                yield engine.verify(cluster, SystemClock(), config, partition, fold, kept)
+            finally:
+                fold.close()
+                if kept:
+                    kept.close()
+            scratch.clear(partition)  # a scratch store is as large as the state it proves
+
+
+def _show(reports: list[PartitionReport]) -> None:
+    names = ["partition", "events", "applied", "duplicate", "rejected", "runs", "not_verifiable", "in_flight",
+             "store", "different"]  # fmt: skip
+    right = [name for name in names if name != "store"]
+    rows = [[str(getattr(report, name)) for name in names] for report in reports]
+    if len(reports) > 1:
+        sums = [str(sum(getattr(report, name) for report in reports)) for name in names[1:-2]]
+        rows.append(["all", *sums, "", str(sum(report.different for report in reports))])
+    table([name.replace("_", " ") for name in names], rows, right=[name.replace("_", " ") for name in right])
+    for report in reports:
+        for each in report.differences:
+            data(escaped(f"partition {report.partition}, run {each.run}: {each.where}: {each.what}").encode())
+        if report.different > len(report.differences):
+            data(f"partition {report.partition}: {report.different - len(report.differences)} more".encode())
