@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, TopicPartition
 
+from llm_orchestrator_state.kafka.interface import Message
 from tests.simulation.faults import FAIL, LAST, NONE, failure
-from tests.simulation.log import NO_OFFSET, ErrorMessage, PartitionLog, Record
+from tests.simulation.log import NO_OFFSET, ErrorMessage, PartitionLog
 from tests.simulation.membership import ASSIGN, LOST, Membership
 
 if TYPE_CHECKING:
@@ -171,14 +172,14 @@ class SimConsumer:
             found.append(TopicPartition(tp.topic, tp.partition, reported))
         return found
 
-    def poll(self, timeout: float) -> Record | None:
+    def poll(self, timeout: float) -> Message | None:
         messages = self._messages("poll", 1, timeout)
         return messages[0] if messages else None
 
-    def consume(self, num_messages: int, timeout: float) -> list[Record]:
+    def consume(self, num_messages: int, timeout: float) -> list[Message]:
         return self._messages("consume", num_messages, timeout)
 
-    def _messages(self, call: str, limit: int, timeout: float) -> list[Record]:
+    def _messages(self, call: str, limit: int, timeout: float) -> list[Message]:
         if self._closed:
             msg = "Consumer closed"
             raise RuntimeError(msg)
@@ -204,13 +205,13 @@ class SimConsumer:
             messages.append(ErrorMessage(KafkaError(KafkaError._TRANSPORT, "broker went away"), self._topic, -1))
         return messages
 
-    def _take(self, limit: int) -> list[Record]:
+    def _take(self, limit: int) -> list[Message]:
         if self.membership.fenced and not self._fenced:
             self._fenced = True
             # As librdkafka says it: the error is fatal by its code, and fatal() is False.
             error = KafkaError(KafkaError._FATAL, "Fatal error: Broker: Static consumer fenced by other consumer")
             return [ErrorMessage(error, "", -1)]
-        found: list[Record] = []
+        found: list[Message] = []
         for partition in sorted(self.fetches):
             fetch = self.fetches[partition]
             if fetch.paused or fetch.position is None or len(found) >= limit:
@@ -226,7 +227,7 @@ class SimConsumer:
                 fetch.reported = reported
         return found
 
-    def _start_at_committed(self, partition: int, fetch: Fetch, found: list[Record]) -> bool:
+    def _start_at_committed(self, partition: int, fetch: Fetch, found: list[Message]) -> bool:
         """An assignment without an offset goes on at the group's, once that is stable."""
         group = self._cluster.group
         if group.pending.get(partition):
@@ -238,7 +239,7 @@ class SimConsumer:
         fetch.position = committed.offset
         return True
 
-    def _out_of_range(self, partition: int, fetch: Fetch, found: list[Record]) -> None:
+    def _out_of_range(self, partition: int, fetch: Fetch, found: list[Message]) -> None:
         """auto.offset.reset=error: said once, then nothing more comes until a seek."""
         error = KafkaError(KafkaError._AUTO_OFFSET_RESET, "no offset to fetch from")
         found.append(ErrorMessage(error, self._topic, partition, fetch.position or NO_OFFSET))

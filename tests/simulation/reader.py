@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, TopicPartition
 
+from llm_orchestrator_state.kafka.interface import Message
 from tests.simulation.faults import LAST, NONE
-from tests.simulation.log import NO_OFFSET, ErrorMessage, PartitionLog, Record
+from tests.simulation.log import NO_OFFSET, ErrorMessage, PartitionLog
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimCluster
@@ -40,7 +41,7 @@ class SimReader:
             self._cursors[tp.topic, tp.partition] = Cursor(log, offset)
         self._faults.settle(fault, "reader.assign")
 
-    def consume(self, num_messages: int, timeout: float) -> list[Record]:
+    def consume(self, num_messages: int, timeout: float) -> list[Message]:
         if self._closed:
             msg = "Consumer closed"
             raise RuntimeError(msg)
@@ -57,8 +58,8 @@ class SimReader:
             found.append(ErrorMessage(KafkaError(KafkaError._TRANSPORT, "broker went away"), "", -1))
         return found
 
-    def _take(self, limit: int) -> list[Record]:
-        found: list[Record] = []
+    def _take(self, limit: int) -> list[Message]:
+        found: list[Message] = []
         for cursor in self._cursors.values():
             log = cursor.log
             if cursor.fetched is None or len(found) >= limit:

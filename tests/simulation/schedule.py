@@ -38,7 +38,14 @@ def untidy_histories(rng: Random) -> Callable[[], Appended]:
 
 
 class Schedule:
-    def __init__(self, seed: int, system: System, source: Source, trace: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        system: System,
+        source: Source,
+        emphasis: dict[str, float] | None = None,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
         self.rng = rng = Random(seed)
         self.clock = SimClock()
         self.cluster = SimCluster(rng, self.clock, PARTITIONS)
@@ -54,19 +61,24 @@ class Schedule:
         self._slept = False
         level = rng.choice((0.0, 0.004, 0.012, 0.03))
         self._rates = Rates(
-            fail=level, unknown=level, crash=level / 4 * rng.random(), stall=level / 4 * rng.random(), lazy=level * 10
+            fail=level,
+            unknown=level,
+            crash=level / 4 * rng.random(),
+            stall=rng.choice((0, 0, 0.002, 0.01)),
+            lazy=level * 10,
         )
-        self._actions, weights = zip(*self._weighted(), strict=True)
-        self._cumulative = list(itertools.accumulate(weights))
+        weights = self._weights() | (emphasis or {})
+        self._actions = tuple(getattr(self, f"_{name}") for name in weights)
+        self._cumulative = list(itertools.accumulate(weights.values()))
 
-    def _weighted(self) -> list[tuple[Callable[[], None], float]]:
+    def _weights(self) -> dict[str, float]:
+        """How often each action, a method of this class, is chosen."""
         rare = self.rng.random() < 0.3
-        return [
-            (self._step_any, 60), (self._publish, 18), (self._publisher.transact, 3), (self._wait, 4),
-            (self._start, 4), (self._kill, 1.5), (self._pause, 1.5), (self._resume, 2), (self._stop, 1),
-            (self._compact, 1), (self._delete_directory, 1.5 * rare), (self._impersonate, 0.7 * rare),
-            (self._lose_group_offsets, 1.5 * rare), (self._sleep, 0.6 * rare),
-        ]  # fmt: skip
+        return {
+            "step_any": 60, "publish": 18, "publish_in_transaction": 3, "wait": 4, "start": 4, "kill": 1.5,
+            "pause": 1.5, "resume": 2, "stop": 1, "compact": 1, "delete_directory": 1.5 * rare,
+            "impersonate": 0.7 * rare, "lose_group_offsets": 1.5 * rare, "sleep": 0.6 * rare,
+        }  # fmt: skip
 
     # ---- the run
 
@@ -184,9 +196,9 @@ class Schedule:
             return
         self._nested = True
         process.paused = True
-        actions = (self._step_any, self._publish, self._wait)
+        actions = (self._step_any, self._publish, self._wait, self._kill, self._stop)
         for _ in range(self.rng.randrange(2, 25)):
-            self._act(actions, [6, 7, 8])
+            self._act(actions, [60, 70, 85, 88, 93])
         process.paused = False
         self._nested = False
 
@@ -198,11 +210,15 @@ class Schedule:
             original.rivalled = True
             self._disks.append(Disk())
             self._launch(original.instance_id, self._disks[-1])
+            self.cluster.processes[-1].rivalled = True
 
     # ---- the world around them
 
     def _publish(self) -> None:
         self._publisher.publish(self.rng.randrange(1, 9))
+
+    def _publish_in_transaction(self) -> None:
+        self._publisher.transact()
 
     def _wait(self) -> None:
         self.cluster.wait(self.rng.choice((0.1, 1.0, 4.0, 12.0)))
@@ -308,7 +324,15 @@ class Schedule:
 
 
 def run_schedule(
-    seed: int, system: System, source: Source = untidy_histories, trace: Callable[[str], None] | None = None
+    seed: int,
+    system: System,
+    *,
+    source: Source = untidy_histories,
+    emphasis: dict[str, float] | None = None,
+    trace: Callable[[str], None] | None = None,
 ) -> None:
-    """Same seed, same run. Raises Violation or the worker's own exception."""
-    Schedule(seed, system, source, trace).run()
+    """Same arguments, same run. Raises Violation or the worker's own exception.
+
+    `emphasis` replaces weights of Schedule._weights(), for a schedule that is to dwell on some accidents.
+    """
+    Schedule(seed, system, source, emphasis, trace).run()

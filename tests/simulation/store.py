@@ -70,7 +70,8 @@ class Disk:
 
 
 class SimStore:
-    def __init__(self, files: Files, process: SimProcess) -> None:
+    def __init__(self, files: Files, process: SimProcess, partition: int) -> None:
+        self.partition = partition
         self._files = files
         self._process = process
         self._faults = process.faults
@@ -144,7 +145,7 @@ class SimStores:
             raise CorruptStore(f"simulated: Corruption: partition {partition}")
         files.holder = self._process
         self._process.faults.settle(fault, "stores.open")
-        return SimStore(files, self._process)
+        return SimStore(files, self._process, partition)
 
     def clear(self, partition: int) -> None:
         fault = self._process.faults.draw(f"stores.clear {partition}")
