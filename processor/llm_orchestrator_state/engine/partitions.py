@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaException, TopicPartition
 
 from ..errors import Connection, CorruptStore
-from ..kafka.interface import Kafka
+from ..kafka.interface import GroupConsumer, Kafka
 from ..store.interface import Positions, Store, Stores
 from .clock import Clock
 from .config import WorkerConfig
@@ -76,7 +76,7 @@ class Partitions:
         )
 
     @property
-    def consumer(self) -> Any:
+    def consumer(self) -> GroupConsumer:
         """The group's consumer: poll it, and the callbacks are called."""
         return self._consumer
 
@@ -194,6 +194,8 @@ class Partitions:
     def _advance(self, partition: int, opening: _Opening) -> None:
         try:
             if opening.recovered is None:
+                # ours alone can have a transaction open that nobody else ends: we are a live member
+                self._transactions.ready()
                 opening.not_before = self._clock.monotonic() + next(opening.steps)
             else:
                 self._begin(partition, opening.recovered)

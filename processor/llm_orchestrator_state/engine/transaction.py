@@ -63,7 +63,7 @@ class Transactions:
         """
         if offsets and group_metadata is None:
             return Outcome.ABORTED, {}  # no member of the group: it would not be fenced
-        producer = self._producer or self._renew()
+        producer = self.ready()
         delivered: dict[int, int] = {}
         positions = [TopicPartition(source, p, o, self.transactional_id) for p, o in sorted(offsets.items())]
         try:
@@ -81,6 +81,10 @@ class Transactions:
             self._abort(producer)
             return Outcome.ABORTED, {}
         return self._commit(producer), delivered
+
+    def ready(self) -> TransactionalProducer:
+        """The producer. When it is made, whatever an earlier process left open under this id is ended."""
+        return self._producer or self._renew()
 
     def _produce(self, producer: TransactionalProducer, batch: Batch, delivered: dict[int, int]) -> None:
         def note(error: KafkaError | None, message: Message) -> None:

@@ -32,6 +32,9 @@ MAX_UNCOMMITTED_BYTES = 64 * 1024 * 1024
 
 STAGES = ("poll", "judge", "encode", "transaction", "store")
 
+ABORTED_PAUSE_S = 0.1
+"""Before a lone event is tried again: most aborts are a rebalance that is not over."""
+
 NOTE_LEVEL_S = 60.0
 """How often an idle store notes that it is level with the state topic."""
 
@@ -130,7 +133,7 @@ class Worker:
             due = min(self._drained_commit_at, self._unit_began + self._config.commit_interval_s)
             wait = max(0.0, min(wait, due - self._clock.monotonic()))
         if wait == 0:
-            return self._consumer.consume(MAX_BATCH, 0)  # type: ignore[no-any-return]
+            return self._consumer.consume(MAX_BATCH, 0)
         first = self._consumer.poll(wait)
         return [] if first is None else [first, *self._consumer.consume(MAX_BATCH, 0)]
 
@@ -212,6 +215,7 @@ class Worker:
             outcome = self._settled_outcome(offsets)
         over = self._spent("transaction", encoded)
         if outcome is Outcome.ABORTED:
+            self._drained_commit_at = self._clock.monotonic() + ABORTED_PAUSE_S
             self._go_back(tasks)
             return
         for p, task in tasks.items():
