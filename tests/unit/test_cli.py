@@ -86,7 +86,7 @@ def test_help_names_every_setting_and_every_exit_code(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--topik-prefix", "x", "list"], "No such option: --topik-prefix"),
+        (["--topik-prefix", "x", "list"], "--topik-prefix"),
         (["lists"], "No such command 'lists'"),
         (["get"], "Missing argument"),
         (["list", "--limit", "0"], "--limit"),
