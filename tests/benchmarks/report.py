@@ -1,0 +1,85 @@
+"""The figures as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Figures = dict[str, Any]
+WIDTH = 22
+
+
+def machine_text(machine: dict[str, str]) -> str:
+    versions = ", ".join(f"{name} {machine[name]}" for name in list(machine)[4:])
+    return f"{machine['cores']} cores of {machine['cpu']}, {machine['memory']}, {machine['system']}\n{versions}"
+
+
+def throughput_text(runs: list[Figures]) -> str:
+    return "\n\n".join("\n".join(_throughput(figures)) for figures in runs)
+
+
+def _throughput(figures: Figures) -> Iterator[str]:
+    yield (
+        f"throughput: {figures['events']:,} events of {figures['runs']:,} runs, {figures['partitions']} partitions, "
+        f"commit interval {figures['commit_interval_s']:g} s"
+    )
+    half = figures["second_half_per_s"]
+    second = f" (second half {half:,.0f})" if half else ""
+    yield _line("events/s", f"{figures['events_per_s']:,.0f}{second}")
+    stages = figures["stages_us"]
+    parts = ", ".join(f"{name} {us:.1f}" for name, us in stages.items())
+    yield _line("µs per event", f"{sum(stages.values()):.1f}: {parts}")
+    broker = figures["broker_cpu_us"]
+    yield _line(
+        "CPU µs per event",
+        f"worker {figures['worker_cpu_us']:.1f}, broker {'not told' if broker is None else f'{broker:.1f}'}; "
+        f"everything else on this machine took {figures['other_cpu_s']:.1f} s",
+    )
+    yield _line("peak memory", f"{figures['peak_mib']:.0f} MiB")
+    yield _line(
+        "states emitted",
+        f"{figures['states_emitted']:,} of {figures['state_bytes']:.0f} bytes in {figures['commits']:,} commits",
+    )
+    yield _line("verified", f"{figures['runs']:,} runs, {figures['wrong']:,} differences")
+    yield from _floor(figures)
+
+
+def floor_text(figures: Figures) -> str:
+    return "\n".join(_floor(figures))
+
+
+def _floor(figures: Figures) -> Iterator[str]:
+    yield _line(
+        "floor, events/s",
+        f"consume {figures['consume_per_s']:,.0f}, consume and decode {figures['decode_per_s']:,.0f}",
+    )
+
+
+def latency_text(figures: Figures) -> str:
+    return "\n".join(
+        [
+            "latency: from produce() until a read_committed reader of the state topic has it",
+            _line(f"{figures['probes']} lone events", _percentiles(figures["alone"])),
+            _line(f"at {figures['loaded_per_s']:,} events/s", _percentiles(figures["loaded"])),
+            _line("idle worker", f"{figures['idle_cpu_percent']:.2f} % of a core"),
+        ]
+    )
+
+
+def _percentiles(figures: dict[str, float]) -> str:
+    return f"p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms"
+
+
+def restore_text(figures: Figures) -> str:
+    return "\n".join(
+        [
+            f"restore: {figures['states']:,} states of {figures['state_bytes']:.0f} bytes",
+            _line("cold restore", f"{figures['states_per_s']:,.0f} states/s ({figures['restore_s']:.2f} s)"),
+            _line("cold start", f"{figures['cold_start_s']:.2f} s from the process's start to the first commits"),
+            _line("warm start", f"{figures['warm_start_s']:.2f} s"),
+        ]
+    )
+
+
+def _line(name: str, text: str) -> str:
+    return f"  {name:<{WIDTH}}{text}"

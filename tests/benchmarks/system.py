@@ -1,0 +1,135 @@
+"""The Kafka that is measured, and a topic set on it, both gone afterwards."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException
+
+from llm_orchestrator_state.client.publish import Publisher
+from llm_orchestrator_state.kafka.cluster import Cluster
+from llm_orchestrator_state.kafka.scan import scan
+from llm_orchestrator_state.kafka.topics import TopicSet, create
+from llm_orchestrator_state.local.process import wait_until
+from llm_orchestrator_state.model.records import EventRecord
+from llm_orchestrator_state.settings import ENVIRONMENT_PREFIX
+from llm_orchestrator_state.wire.codec import Codec
+from tests.cluster import KafkaCluster
+
+PARTITIONS = 2
+HEAP = "1g"
+PATIENCE_S = 30.0
+
+
+class System(NamedTuple):
+    """directory: for state directories and logs. broker_pid: None where the broker is on another machine.
+
+    properties: of librdkafka, passed to the worker's clients.
+    """
+
+    directory: Path
+    bootstrap: str
+    broker_pid: int | None
+    properties: Mapping[str, str]
+
+
+@contextmanager
+def system(bootstrap: str | None, broker_pid: int | None, properties: Mapping[str, str]) -> Iterator[System]:
+    """The Kafka given, else one that is started for this."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        directory = Path(name)
+        if bootstrap:
+            yield System(directory, bootstrap, broker_pid, properties)
+            return
+        with KafkaCluster(directory / "kafka", heap=HEAP) as kafka:
+            yield System(directory, kafka.bootstrap, kafka._running[0].process.pid, properties)
+
+
+class Topics:
+    """A topic set without checkpoints, whose consumer group has one worker at a time."""
+
+    def __init__(self, on: System, name: str) -> None:
+        self.system = on
+        topics = TopicSet(f"benchmark-{name}-{on.directory.name.rpartition('-')[2]}")
+        self.codec = Codec()
+        self.cluster = Cluster(on.bootstrap, topics, f"{topics.prefix}.processor", "benchmark")
+        self.state_dir = on.directory / topics.prefix
+        self._create()
+
+    def _create(self) -> None:
+        create(self.cluster.admin, self.cluster.topics, partitions=PARTITIONS, replication=1, checkpoints="off")
+
+    def publish(self, events: Iterable[EventRecord]) -> int:
+        """Returns how many, when all are delivered."""
+        with Publisher(self.system.bootstrap, None, self.cluster.topics.events, self.codec) as publisher:
+            for event in events:
+                publisher.publish(event)
+        return publisher.delivered
+
+    def environment(self, commit_interval_s: float = 0.2) -> dict[str, str]:
+        """Settings of a worker on this topic set."""
+        settings = {
+            "bootstrap_servers": self.system.bootstrap,
+            "topic_prefix": self.cluster.topics.prefix,
+            "state_dir": str(self.state_dir),
+            "instance_id": self.cluster.instance_id,
+            "commit_interval": f"{commit_interval_s * 1000:.0f}ms",
+            "properties": ",".join(f"{name}={value}" for name, value in self.system.properties.items()),
+        }
+        return {ENVIRONMENT_PREFIX + name.upper(): value for name, value in settings.items() if value}
+
+    def emitted(self) -> tuple[int, int]:
+        """Records of the state topic, and the bytes of their values."""
+        topic = self.cluster.topics.state
+        records = size = 0
+        reader = self.cluster.reader()
+        try:
+            for partition, log in self.cluster.log_ranges(topic, range(PARTITIONS)).items():
+                for messages, _ in scan(reader, topic, partition, log.start, log.stable):
+                    records += len(messages)
+                    size += sum(len(message) for message in messages)
+        finally:
+            reader.close()
+        return records, size
+
+    def forget_outputs(self) -> None:
+        """As if the events had never been read: the same log can be measured again."""
+        topics = self.cluster.topics
+        outputs = [name for name in topics.names().values() if name != topics.events]
+        self._delete(outputs)
+        self._delete_group()
+        self._create()
+
+    def delete(self) -> None:
+        self._delete(list(self.cluster.topics.names().values()))
+        self._delete_group()
+
+    def _delete(self, names: list[str]) -> None:
+        admin = self.cluster.admin
+        for future in admin.client.delete_topics(names).values():
+            future.result()
+        # the controller answers before the brokers know
+        if not wait_until(lambda: not any(admin.topics(names).values()), PATIENCE_S):
+            raise TimeoutError(f"topics were deleted and are still there: {', '.join(names)}")
+
+    def _delete_group(self) -> None:
+        group = self.cluster.group
+        try:
+            self.cluster.admin.client.delete_consumer_groups([group])[group].result()
+        except KafkaException as failure:
+            if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                print(f"group {group} is left behind: {failure.args[0].str()}", file=sys.stderr)
+
+
+@contextmanager
+def topics(on: System, name: str) -> Iterator[Topics]:
+    made = Topics(on, name)
+    try:
+        yield made
+    finally:
+        made.delete()
