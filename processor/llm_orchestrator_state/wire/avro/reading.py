@@ -145,8 +145,10 @@ def _union_reader(schema: Schema, named: dict[str, Any]) -> Read:
 
 
 def read_block_counts(data: bytes, at: int) -> tuple[int, int]:
-    """The next block's item count (0: no more blocks), past its optional size in bytes."""
+    """The item count of a block, which does not begin with the zero byte that ends blocks, past its optional size."""
     count, at = read_long(data, at)
+    if count == 0:  # a zero of several bytes, which no writer makes: read on, it would be other data than elsewhere
+        raise AvroError("a block has no items")
     if count < 0:
         count = -count
         _, at = read_long(data, at)
