@@ -100,7 +100,7 @@ def test_a_new_owner_goes_wrong_when_it_does_not_wait_for_an_open_transaction(mo
 
     wrap(monkeypatch, SimKafka, "group_offsets", never_pending)
     wrap(monkeypatch, SimKafka, "log_ranges", as_if_all_were_stable)
-    failure_without_the_rule(monkeypatch, kill=4, start=8)
+    failure_without_the_rule(monkeypatch, stop=6, start=10)
 
 
 def test_two_owners_both_commit_when_the_metadata_is_read_at_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ class InvalidTxnState(Exception):
 class Transaction:
     """A transactional id's producer and its current transaction."""
 
-    __slots__ = ("commit", "epoch", "logs", "offsets", "producer", "started", "state")
+    __slots__ = ("commit", "epoch", "logs", "markers_at", "offsets", "producer", "started", "state")
 
     def __init__(self, producer: int) -> None:
         self.producer = producer
@@ -39,6 +39,8 @@ class Transaction:
         self.state = EMPTY
         self.commit: bool | None = None
         self.started = 0.0
+        self.markers_at = 0.0
+        """When outstanding markers begin to be written: a broker that should may be away for seconds."""
         self.logs: list[PartitionLog | None] = []
         """Partitions that still need a marker; None stands for the group's offsets."""
         self.offsets: dict[int, Committed] = {}
@@ -111,6 +113,7 @@ class TransactionCoordinator:
         markers = len(transaction.logs)
         if self.rates.lazy and self._rng.random() < self.rates.lazy:
             markers = self._rng.randrange(markers)
+            transaction.markers_at = self._clock.now + self._rng.choice((0.0, 0.0, 0.5, 5.0))
         self._finish(transaction, markers)
 
     def _prepare(self, transaction: Transaction, commit: bool) -> None:
@@ -141,7 +144,7 @@ class TransactionCoordinator:
     def run(self, now: float) -> None:
         """Background work: outstanding markers, and transactions whose time is over."""
         for transaction in self._transactions.values():
-            if transaction.state == PREPARED:
+            if transaction.state == PREPARED and now >= transaction.markers_at:
                 self._finish(transaction, 1 + self._rng.randrange(4))
         if now < self._next_scan:
             return
