@@ -24,6 +24,10 @@ RETRY_S = 1.0
 """After a failed opening, or while a schema registry does not answer."""
 
 
+LEAVE_S = 2.0
+"""For the group to call back after unsubscribe(); it takes milliseconds."""
+
+
 class _Opening:
     """A partition on its way to a task."""
 
@@ -131,15 +135,16 @@ class Partitions:
         log.warning("partition %d waits: %s", partition, reason)
         self._waiting[partition] = self._clock.monotonic() + RETRY_S
 
-    def leave(self) -> None:
+    def leave(self, *, keep_membership: bool) -> None:
         """Give all partitions back so that the others have them at once, and close the stores.
 
         A static member's close() alone does not leave the group: the others would wait for the session time-out.
         """
-        self._consumer.unsubscribe()
-        deadline = self._clock.monotonic() + 2.0
-        while (self.tasks or self._openings) and self._clock.monotonic() < deadline:
-            self._consumer.poll(0.05)
+        if not keep_membership:
+            self._consumer.unsubscribe()
+            deadline = self._clock.monotonic() + LEAVE_S
+            while (self.tasks or self._openings) and self._clock.monotonic() < deadline:
+                self._consumer.poll(0.05)
         for partition in [*self.tasks, *self._openings]:
             self._forget(partition)
         self._consumer.close()

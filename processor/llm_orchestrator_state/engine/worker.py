@@ -88,10 +88,14 @@ class Worker:
         self._commit_if_due(drained=not messages)
         self._note_level_if_due()
 
-    def close(self) -> None:
-        """Finish the transaction, leave the group at once, and close the stores."""
+    def close(self, *, keep_membership: bool = False) -> None:
+        """Finish the transaction, leave the group at once, and close the stores.
+
+        keep_membership: stay in the group until the session time-out, for a restart that gets its partitions back
+        without a rebalance.
+        """
         self._commit()
-        self._partitions.leave()
+        self._partitions.leave(keep_membership=keep_membership)
 
     def at_end(self, ends: dict[int, int]) -> bool:
         """Whether every partition that this worker has is past the given offsets, and nothing is uncommitted."""
