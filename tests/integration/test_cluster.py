@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined] # the binding's package has no __all__
 
 from llm_orchestrator_state import errors
-from llm_orchestrator_state.kafka import codes
+from llm_orchestrator_state.kafka import codes, offsets
 from llm_orchestrator_state.kafka.admin import Admin
 from llm_orchestrator_state.kafka.cluster import Cluster
 from llm_orchestrator_state.kafka.interface import GroupConsumer, GroupOffset, Kafka, LogRange, TransactionalProducer
 from llm_orchestrator_state.kafka.properties import MAX_OUTPUT_BYTES
 from llm_orchestrator_state.kafka.topics import TopicSet, create
+from tests.cluster import KafkaCluster
 
 SOURCE_OFFSET = [("source-offset", b"1")]
 
@@ -235,6 +237,37 @@ def test_a_topic_made_anew_is_another_one(worker: Cluster) -> None:
     worker.admin.create_topics([NewTopic(events, 3, 1)])
     assert worker.identity() != (cluster_id, topic_id)
     assert worker.identity()[0] == cluster_id
+
+
+def test_after_an_outage_in_which_questions_timed_out_they_are_answered_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the admin client the process aborts here, or the log's end is not told for minutes."""
+    monkeypatch.setattr(offsets, "TIMEOUT_S", 1.0)
+    topics = TopicSet("llm")
+    with KafkaCluster(tmp_path) as kafka:
+        create(Admin(kafka.bootstrap), topics, partitions=1)
+        worker = Cluster(kafka.bootstrap, topics, "group", "host-0")
+        questions: list[Callable[[], object]] = [
+            lambda: worker.group_offsets([0]),
+            lambda: worker.log_ranges(topics.state, [0]),
+            worker.live_transactional_ids,
+        ]
+        before = [ask() for ask in questions]
+        kafka.kill(0)
+        for ask in questions:
+            with pytest.raises(KafkaException):
+                ask()
+        kafka.start(0)
+        for ask, answer in zip(questions, before, strict=True):
+            until(lambda ask=ask, answer=answer: answered(ask) == answer, step=lambda: time.sleep(0.1))  # type: ignore[misc]
+
+
+def answered(ask: Callable[[], object]) -> object:
+    try:
+        return ask()
+    except KafkaException as failure:
+        return failure
 
 
 # --- the group

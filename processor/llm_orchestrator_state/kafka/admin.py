@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as NotDone
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # the binding's package has no __all__
     AdminClient,
     ConfigResource,
     DescribeClusterResult,
     NewTopic,
-    OffsetSpec,
     TopicDescription,
 )
 
@@ -25,11 +25,6 @@ from .logs import logger
 from .properties import ADMIN, with_pass_through
 
 REQUEST_TIMEOUT_S = 10.0
-
-_SPECS = {
-    "earliest": OffsetSpec.earliest(),  # type: ignore[no-untyped-call]
-    "latest": OffsetSpec.latest(),  # type: ignore[no-untyped-call]
-}
 
 
 class Topic(NamedTuple):
@@ -146,12 +141,13 @@ class Admin:
                 )
             self.client.poll(0.02)
 
-    def offsets(
-        self, topic: str, partitions: Sequence[int], which: Literal["earliest", "latest"], **options: object
-    ) -> dict[int, int]:
-        """Raises KafkaException."""
-        if not partitions:
-            return {}
-        asked = {TopicPartition(topic, number): _SPECS[which] for number in partitions}
-        futures = self.client.list_offsets(asked, request_timeout=REQUEST_TIMEOUT_S, **options)
-        return {partition.partition: future.result().offset for partition, future in futures.items()}
+    def members(self, group: str) -> set[str]:
+        """Client ids of a group's members; empty for a group that does not exist. Raises KafkaException.
+
+        By the older of librdkafka's two ways to ask: the newer one aborts the process when it has timed out and the
+        broker comes back (its issue 4605).
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found: list[Any] = self.client.list_groups(group, timeout=REQUEST_TIMEOUT_S)
+        return {member.client_id for listed in found if listed.id == group for member in listed.members}

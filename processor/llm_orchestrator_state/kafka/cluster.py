@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from confluent_kafka import (
-    Consumer,
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
+from confluent_kafka import Consumer
 
 from ..errors import TopicMismatch
-from .admin import REQUEST_TIMEOUT_S, Admin
+from .admin import Admin
 from .interface import GroupConsumer, GroupOffset, LogRange, LogReader, TransactionalProducer
 from .logs import log_error, logger
 from .member import Member
+from .offsets import Offsets
 from .properties import GROUP_CONSUMER, PRODUCER, READER, Properties, with_pass_through
 from .topics import TopicSet
 from .transactional import FencibleProducer
@@ -61,6 +55,7 @@ class Cluster:
         self.group = group
         self.instance_id = instance_id
         self.admin = Admin(bootstrap_servers, properties)
+        self._offsets = Offsets(self._properties, group)
         self._session_timeout_s = session_timeout_s
         self._transaction_timeout_s = transaction_timeout_s
 
@@ -82,6 +77,8 @@ class Cluster:
         own: Properties = {
             "group.id": self.group,
             "group.instance.id": self.instance_id,
+            # by which live_transactional_ids() knows it again
+            "client.id": self.instance_id,
             "session.timeout.ms": int(self._session_timeout_s * 1000),
             "heartbeat.interval.ms": int(min(HEARTBEAT_S, self._session_timeout_s / 3) * 1000),
         }
@@ -101,43 +98,10 @@ class Cluster:
         return {**with_pass_through(own, self.admin.bootstrap_servers, self.admin.properties), "error_cb": log_error}
 
     def group_offsets(self, partitions: Sequence[int]) -> dict[int, GroupOffset]:
-        if not partitions:
-            return {}
-        stable = self._committed(partitions, require_stable=True)
-        pending = [number for number, found in stable.items() if found.error]
-        # asked again without waiting for stability, the broker tells the last offset that is
-        last = self._committed(pending, require_stable=False) if pending else {}
-        return {
-            number: GroupOffset(
-                offset=found.offset if found.offset >= 0 else None, owner=found.metadata or "", pending=number in last
-            )
-            for number, found in (stable | last).items()
-        }
-
-    def _committed(self, partitions: Sequence[int], *, require_stable: bool) -> dict[int, TopicPartition]:
-        asked = ConsumerGroupTopicPartitions(self.group, [TopicPartition(self.topics.events, n) for n in partitions])
-        futures = self.admin.client.list_consumer_group_offsets(
-            [asked], require_stable=require_stable, request_timeout=REQUEST_TIMEOUT_S
-        )
-        found: list[TopicPartition] = futures[self.group].result().topic_partitions
-        for partition in found:
-            if partition.error and not (require_stable and _unstable(partition.error)):
-                raise KafkaException(partition.error)
-        return {partition.partition: partition for partition in found}
+        return self._offsets.committed(self.topics.events, partitions)
 
     def log_ranges(self, topic: str, partitions: Sequence[int]) -> dict[int, LogRange]:
-        start = self.admin.offsets(topic, partitions, "earliest")
-        # the end before the stable offset: then a stable offset behind the end is a transaction that was open at
-        # the end's moment, never one that began and ended between the two questions
-        end = self.admin.offsets(topic, partitions, "latest", isolation_level=IsolationLevel.READ_UNCOMMITTED)
-        stable = self.admin.offsets(topic, partitions, "latest", isolation_level=IsolationLevel.READ_COMMITTED)
-        return {n: LogRange(start=start[n], stable=min(stable[n], end[n]), end=end[n]) for n in partitions}
+        return self._offsets.ranges(topic, partitions)
 
     def live_transactional_ids(self) -> set[str]:
-        futures = self.admin.client.describe_consumer_groups([self.group], request_timeout=REQUEST_TIMEOUT_S)
-        members = futures[self.group].result().members
-        return {self._transactional_id_of(member.group_instance_id) for member in members if member.group_instance_id}
-
-
-def _unstable(error: KafkaError) -> bool:
-    return bool(error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT)
+        return {self._transactional_id_of(client_id) for client_id in self.admin.members(self.group)}

@@ -14,3 +14,4 @@ FATAL = KafkaError._FATAL
 FENCED = KafkaError._FENCED
 INVALID_ARG = KafkaError._INVALID_ARG
 RESOLVE = KafkaError._RESOLVE
+TIMED_OUT = KafkaError._TIMED_OUT

@@ -73,6 +73,7 @@ PRODUCER: Properties = {
 
 RESERVED = {
     "auto.offset.reset": "an offset that is gone must stop the partition",
+    "client.id": "it tells the other workers who is alive",
     "enable.auto.commit": "offsets are committed in the transaction",
     "enable.auto.offset.store": "offsets are committed in the transaction",
     "enable.idempotence": "transactions need it",

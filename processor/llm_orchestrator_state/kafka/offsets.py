@@ -1,0 +1,90 @@
+"""Committed offsets and log ends, in both isolation levels.
+
+Asked through two consumers that never join a group, not through the admin client: of librdkafka 2.16 that one aborts the
+process when a question to a group's coordinator has timed out and the broker comes back (its issue 4605), and its
+ListOffsets goes on failing with FENCED_LEADER_EPOCH for minutes after a partition's leader has changed (both tried).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from . import codes
+from .interface import GroupOffset, LogRange
+from .logs import logger
+from .properties import CONSUMER, Properties
+
+TIMEOUT_S = 10.0
+
+STABLE_WITHIN_S = 0.5
+"""How long the broker may take to call an offset stable. It answers in a millisecond, or not before the transaction that
+changes the offset has ended: librdkafka asks until then, and does not tell UNSTABLE_OFFSET_COMMIT."""
+
+
+class Offsets:
+    """Methods raise KafkaException; after one, the next call is a fresh attempt.
+
+    properties: makes a client's complete properties from its own ones.
+    """
+
+    def __init__(self, properties: Callable[[Properties], dict[str, Any]], group: str) -> None:
+        def consumer(isolation: str) -> Consumer:
+            return Consumer(properties(CONSUMER | {"group.id": group, "isolation.level": isolation}), logger=logger)
+
+        self._stable = consumer("read_committed")
+        self._latest = consumer("read_uncommitted")
+
+    def committed(self, topic: str, partitions: Sequence[int]) -> dict[int, GroupOffset]:
+        if not partitions:
+            return {}
+        # the last stable ones; and the coordinator is there, so a silence below means instability
+        found = self._committed(self._latest, topic, partitions, TIMEOUT_S)
+        stable = self._stable_within(topic, partitions)
+        if stable is None and len(partitions) > 1:
+            stable = {}
+            for number in partitions:
+                stable |= self._stable_within(topic, [number]) or {}
+        return {
+            number: GroupOffset(
+                offset=last.offset if last.offset >= 0 else None,
+                owner=last.metadata or "",
+                pending=number not in (stable or {}),
+            )
+            for number, last in (found | (stable or {})).items()
+        }
+
+    def _stable_within(self, topic: str, partitions: Sequence[int]) -> dict[int, TopicPartition] | None:
+        """None where one of them is not stable."""
+        try:
+            return self._committed(self._stable, topic, partitions, STABLE_WITHIN_S)
+        except KafkaException as failure:
+            if failure.args[0].code() == codes.TIMED_OUT:
+                return None
+            raise
+
+    def _committed(
+        self, consumer: Consumer, topic: str, partitions: Sequence[int], timeout_s: float
+    ) -> dict[int, TopicPartition]:
+        consumer.poll(0)  # its log lines
+        found = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=timeout_s)
+        for partition in found:
+            if partition.error:
+                raise KafkaException(partition.error)
+        return {partition.partition: partition for partition in found}
+
+    def ranges(self, topic: str, partitions: Sequence[int]) -> dict[int, LogRange]:
+        return {number: self._range(TopicPartition(topic, number)) for number in partitions}
+
+    def _range(self, partition: TopicPartition) -> LogRange:
+        # the end before the stable offset: then a stable offset behind the end is a transaction that was open at the
+        # end's moment, never one that began and ended between the two questions
+        start, end = self._watermarks(self._latest, partition)
+        _, stable = self._watermarks(self._stable, partition)
+        return LogRange(start=start, stable=min(stable, end), end=end)
+
+    def _watermarks(self, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+        consumer.poll(0)
+        return consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)
