@@ -13,6 +13,9 @@ from typer.main import get_command
 
 from llm_orchestrator_state.cli.help import exit_codes
 from llm_orchestrator_state.cli.main import app
+from llm_orchestrator_state.cli.metrics import WorkerMetrics
+from llm_orchestrator_state.engine.counts import Counts
+from llm_orchestrator_state.engine.worker import Progress
 from llm_orchestrator_state.kafka.topic_settings import SETTINGS
 from llm_orchestrator_state.model import limits
 from llm_orchestrator_state.model.kinds import KIND_OF_WORD, KINDS
@@ -114,6 +117,15 @@ def test_the_table_of_topics_has_their_cleanup_and_size() -> None:
 )
 def test_the_limits_that_the_text_names_are_those_of_the_format(name: str, sentence: str) -> None:
     assert sentence in " ".join(section(name).split())
+
+
+def test_the_metrics_that_the_text_names_are_those_that_are_served() -> None:
+    metrics = WorkerMetrics()
+    metrics.latest = Progress((), (), Counts(), 0, 0, {}, {})
+    served = {f"{each.name}_total" if each.type == "counter" else each.name for each in metrics.collect()}
+    (paragraph,) = re.findall(r"\*\*Metrics\.\*\*.*?(?=\n- )", section("Running workers"), re.DOTALL)
+    names = re.findall(r"`(?:llm_orchestrator_state|…)_(\w+)`", paragraph)
+    assert {f"llm_orchestrator_state_{name}" for name in names} == served
 
 
 def commands(tree: object, name: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
