@@ -283,7 +283,10 @@ class Schedule:
             if all(self._settled(partition, target) for partition, target in enumerate(targets)):
                 return
         offsets, pending = self.cluster.group.offsets, self.cluster.group.pending
-        require(False, f"no end within {CALM_S} s: {targets} to reach, {offsets} committed, {pending} pending")
+        require(
+            False,
+            f"no end within {CALM_S} s: {targets} to reach, {offsets} committed, {pending} pending, or a store that differs",
+        )
 
     def _committed_events(self) -> list[list[Record]]:
         return [log.committed() for log in self.cluster.logs("events")]
@@ -303,8 +306,11 @@ class Schedule:
             return False  # still being opened
         if any(self.cluster.logs(kind)[partition].open for kind in OUTPUTS):
             return False  # a commit's markers are on their way
-        positions = owner.disk.files(partition).positions
-        return (positions.input or 0 if positions is not None else 0) >= target
+        files = owner.disk.files(partition)
+        if files.positions is None or (files.positions.input or 0) < target:
+            return False
+        # A store that is being caught up knows of the last event before it has read every state.
+        return files.values == self.cluster.logs("state")[partition].last_values()
 
     def _check(self) -> None:
         folded = [self._system.fold(p, records) for p, records in enumerate(self._committed_events())]
