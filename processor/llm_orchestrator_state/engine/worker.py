@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from ..errors import Configuration, Connection, CorruptStore, Fenced, OffsetMismatch
+from ..errors import Connection, CorruptStore, Fenced, OffsetMismatch
 from ..kafka import codes
 from ..kafka.interface import Kafka, Message
 from ..store.interface import Positions, Stores
@@ -63,6 +63,7 @@ class Worker:
         self._clock = clock
         self._config = config
         self._commits = 0
+        self._failed = False
         self._seconds = dict.fromkeys(STAGES, 0.0)
         self._unit_began: float | None = None
         """When the first uncommitted record was judged."""
@@ -79,6 +80,7 @@ class Worker:
 
         Waits at most max_wait_s seconds for something to arrive. Raises what stops a worker: errors.StateError.
         """
+        self._failed = True  # unless this turn comes to its end
         self._partitions.advance()
         began = self._clock.monotonic()
         messages = self._fetch(max_wait_s)
@@ -87,13 +89,19 @@ class Worker:
         self._spent("judge", began)
         self._commit_if_due(drained=not messages)
         self._note_level_if_due()
+        self._failed = False
 
     def close(self, *, keep_membership: bool = False) -> None:
         """Finish the transaction, leave the group at once, and close the stores.
 
         keep_membership: stay in the group until the session time-out, for a restart that gets its partitions back
         without a rebalance.
+
+        What a failed step had judged is forgotten instead: it may be committed already, and only the store's disk full.
         """
+        if self._failed:
+            for task in self._partitions.tasks.values():
+                task.rollback()
         self._commit()
         self._partitions.leave(keep_membership=keep_membership)
 
@@ -171,14 +179,17 @@ class Worker:
         error: KafkaError = message.error()
         code = error.code()
         if code in {codes.FATAL, KafkaError.FENCED_INSTANCE_ID}:
-            raise Fenced(f"the group refuses this worker ({error.str()}): another one has its instance_id")
+            raise Fenced(
+                f"the group refuses this worker, because another one has taken its identity "
+                f"({self._config.transactional_id}); give each its own instance_id ({error.str()})"
+            )
         if code in {codes.AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
             raise OffsetMismatch(
                 f"{self._config.topics.events}[{message.partition()}]: the position is outside the log "
                 f"({error.str()}): it was trimmed or made anew under a running worker"
             )
         if code in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}:
-            raise Configuration(f"not allowed: {error.str()}; see the README for the ACLs that a worker needs")
+            raise Connection(f"not allowed: {error.str()}; see the README for the ACLs that a worker needs")
         log.warning("consumer: %s", error.str())
 
     # --- committing --------------------------------------------------------------------------------------------------
