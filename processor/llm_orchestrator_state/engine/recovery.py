@@ -27,7 +27,10 @@ RETRY_S = 0.1
 
 
 class Recovered(NamedTuple):
-    """A store that is level with the state topic, and where its partition goes on."""
+    """A store that is level with the state topic, and where its partition goes on.
+
+    position: the first event to judge. restored: state records that were read.
+    """
 
     store: Store
     position: int
@@ -62,9 +65,7 @@ class Recovery:
             committed = yield from self._settled(partition)
             state_log = self._kafka.log_ranges(self._config.topics.state, [partition])[partition]
             store, positions = yield from self._usable(partition, store, state_log)
-            began = positions.state
-            positions = yield from self._catch_up(partition, store, positions, state_log)
-            restored = positions.state - began
+            positions, restored = yield from self._catch_up(partition, store, positions, state_log)
             position = self._where_to_go_on(partition, positions, committed)
         except BaseException:
             store.close()
@@ -142,9 +143,11 @@ class Recovery:
 
     def _catch_up(
         self, partition: int, store: Store, positions: Positions, state_log: LogRange
-    ) -> Generator[float, None, Positions]:
+    ) -> Generator[float, None, tuple[Positions, int]]:
+        """The positions at the state topic's end, and the number of records read up to it."""
+        restored = 0
         if positions.state >= state_log.end:
-            return positions
+            return positions, restored
         known = positions.input
         reader = self._kafka.reader()
         try:
@@ -153,9 +156,12 @@ class Recovery:
             for messages, position in scan(
                 reader, self._config.topics.state, partition, positions.state, state_log.end
             ):
-                if messages:
-                    offsets = [source_offset(message.headers()) for message in messages]
-                    known = max(known or 0, max(offsets) + 1)
+                restored += len(messages)
+                # a record that was made by a rebuild names no event
+                greatest = max([source_offset(message.headers()) for message in messages], default=-1)
+                if greatest >= (known or 0):
+                    known = greatest + 1
+                restored += len(messages)
                 if position > positions.state:
                     deadline = self._clock.monotonic() + patience
                     positions = Positions(known, position, positions.level_at)
@@ -168,7 +174,7 @@ class Recovery:
                 yield 0.0
         finally:
             reader.close()
-        return positions
+        return positions, restored
 
     # --- where to go on -----------------------------------------------------------------------------------------------
 
@@ -202,5 +208,3 @@ def source_offset(headers: object) -> int:
         if name == "source-offset":
             return int(value)
     return -1
-
-
