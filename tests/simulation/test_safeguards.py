@@ -60,9 +60,9 @@ def _takes_aborted_for_committed(self: Transactions, *arguments: Any) -> tuple[O
 
 def _does_not_catch_up(
     _self: Recovery, _partition: int, _store: object, positions: Positions, state_log: Any
-) -> Generator[float, None, Positions]:
+) -> Generator[float, None, tuple[Positions, int]]:
     yield 0.0
-    return Positions(positions.input, state_log.end, positions.level_at)
+    return Positions(positions.input, state_log.end, positions.level_at), 0
 
 
 def _reads_deleted_runs_back(self: PartitionTask, keys: Iterable[bytes]) -> None:

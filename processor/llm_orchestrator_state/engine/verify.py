@@ -32,13 +32,15 @@ class PartitionReport(msgspec.Struct, kw_only=True):
     """What verify found in one partition.
 
     events: judged, up to the group's offset.
-    not_verifiable: runs begun before the event log's start.
+    not_judged: events of the log that the group has still to judge.
+    not_verifiable: runs begun before the event log's start, or in the log from which this topic set was rebuilt.
     in_flight: runs that changed between the state topic's and the store's reading.
     store: whether there is a local store here, and how many of the group's events it is behind.
     """
 
     partition: int
     events: int = 0
+    not_judged: int = 0
     applied: int = 0
     duplicate: int = 0
     rejected: int = 0
@@ -76,6 +78,7 @@ def verify(
     events = kafka.log_ranges(config.topics.events, [partition])[partition]
     committed = kafka.group_offsets([partition])[partition].offset
     judged = events.start if committed is None else committed
+    report.not_judged = max(0, events.stable - judged)
     emitted = _emitted(kafka, config, partition)
     begun = _fold(kafka, clock, config, report, scratch, events, judged, emitted)
     _compare_with_topic(report, scratch, emitted, begun)
@@ -151,8 +154,8 @@ def _compare_with_topic(
             report.differs(key, "state topic", "missing there, and the log has it")
         else:
             report.differs(key, "state topic", "other bytes than the log's fold")
-    for key in unseen:
-        if begun is not None and key not in begun:
+    for key, run in unseen.items():
+        if run.source_offset < 0 or (begun is not None and key not in begun):
             report.not_verifiable += 1
         else:
             report.differs(key, "state topic", "there, and the log does not have it")
