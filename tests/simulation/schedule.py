@@ -112,7 +112,7 @@ class Schedule:
     def _launch(self, instance_id: str, disk: Disk) -> None:
         self._note(f"start {instance_id}")
         process = SimProcess(self.cluster, instance_id, disk)
-        process.faults.rates = self._rates
+        process.faults.rates = CALM if self._calm else self._rates
         process.faults.trace = self._trace
         process.faults.on_stall = lambda: self._stall(process)
         self._guard(process, lambda: setattr(process, "worker", self._system.worker(process)))
@@ -275,8 +275,6 @@ class Schedule:
                 break
             if not self.cluster.processes:
                 self._start()
-                for process in self.cluster.processes:
-                    process.faults.rates = CALM
             self.cluster.group.adopt_orphans(self.clock.now)
             for process in list(self.cluster.processes):
                 self._step(process, 1.0)
