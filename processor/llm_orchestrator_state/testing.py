@@ -20,7 +20,6 @@ from .kafka.interface import Headers
 from .kafka.partitioner import partition_of
 from .model.checkpoint import Checkpoint
 from .model.events import TransitionEvent
-from .model.records import EventRecord
 from .model.state import WorkflowState
 from .model.verdicts import Code
 from .store.interface import Positions
@@ -89,11 +88,7 @@ class InMemoryPipeline:
 
     def publish(self, event: TransitionEvent | Mapping[str, Any]) -> None:
         """Judge one event. Raises errors.Serialization for a mapping that is no line of the JSON lines form."""
-        record: EventRecord
-        if isinstance(event, TransitionEvent):
-            record = event.to_record()
-        else:
-            record = parse_line(msgspec.json.encode(event))
+        record = event.to_record() if isinstance(event, TransitionEvent) else parse_line(msgspec.json.encode(event))
         self.publish_bytes(record["run_id"].lower().encode(), self._codec.encode_event(record))
 
     def publish_bytes(self, key: bytes, value: bytes | None) -> None:

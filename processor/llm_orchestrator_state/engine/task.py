@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..kafka.interface import Headers, Message
 from ..kafka.partitioner import partition_of
-from ..model.fold import APPLIED, fold, takes_checkpoint
+from ..model.fold import APPLIED, CHECKPOINTED, fold
 from ..model.ids import checkpoint_id
 from ..model.limits import KEPT_CHECKPOINTS, MAX_STATE_BYTES
 from ..model.payload import payload_problem
@@ -64,6 +64,7 @@ class PartitionTask:
         self._topic = topic
         self._partitions = partitions
         self._policy = policy
+        self._checkpointed = CHECKPOINTED[policy]
         self._codec = codec
         self._cache_bytes = cache_bytes
         self._runs: dict[bytes, KeptState] = {}
@@ -81,12 +82,13 @@ class PartitionTask:
         """Judge the records in order. Raises errors.Connection, at the record that needs it, while a schema registry
         does not answer: what precedes is judged, position says where it stopped.
         """
-        self._load({message.key() or b"" for message in messages})
+        keys = [message.key() for message in messages]
+        self._load({key or b"" for key in keys})
         judge = self._judge
-        for message in messages:
+        for key, message in zip(keys, messages, strict=True):
             offset = message.offset()
             if offset >= self.position:  # fetched again after a seek otherwise
-                judge(message.key(), message.value(), offset)
+                judge(key, message.value(), offset)
                 self.position = offset + 1
 
     def _load(self, keys: Iterable[bytes]) -> None:
@@ -141,9 +143,14 @@ class PartitionTask:
 
     def _fold(self, key: bytes, size: int, event: EventRecord) -> Verdict | Rejection:
         run = self._runs.get(key)
-        bound = self._bound(run, size)
-        if bound > MAX_STATE_BYTES and (rejection := self._too_large(run, event)):
-            return rejection
+        # No smaller than the checkpoint of the run after this event, or a verdict would depend on where commits fall.
+        # Four times: a new step's id is its key in the map, a field of it and a field of the checkpoint; and a small
+        # step that was written with a schema of fewer fields gets the other fields' defaults.
+        bound = (run.bound if run else 0) + 4 * size + 1024
+        if bound > MAX_STATE_BYTES:
+            bound = (len(run.encode()) if run else 0) + 4 * size + 1024
+            if bound > MAX_STATE_BYTES and (rejection := self._too_large(run, event)):
+                return rejection
         verdict, state = fold(run.record if run else None, event, self._policy)
         if verdict is not APPLIED:
             return verdict
@@ -162,24 +169,11 @@ class PartitionTask:
                 run.head_changed()
             elif kind in _WHOLE_KINDS:
                 run.all_changed()
-        if takes_checkpoint(kind, self._policy):
+        if kind in self._checkpointed:
             self._checkpoint(key, run, event)
         elif kind == "CheckpointsTrimmed":
             self._trim(key, state, fields["keep"])
         return APPLIED
-
-    def _bound(self, run: KeptState | None, size: int) -> int:
-        """No smaller than the checkpoint of the run after an event of so many bytes: else a verdict would depend on
-        where commits fall.
-        """
-        # four times: a new step's id is its key in the map, a field of it and a field of the checkpoint; and a small
-        # step that was written with a schema of fewer fields gets the other fields' defaults
-        growth = 4 * size + 1024
-        if run is None:
-            return growth
-        if run.bound + growth > MAX_STATE_BYTES:
-            run.encode()  # its bound is exact now: many events in one commit add up to much more than the state
-        return run.bound + growth
 
     def _too_large(self, run: KeptState | None, event: EventRecord) -> Rejection | None:
         """Tried on a copy, because only near the limit is it worth to know the size before the event counts."""

@@ -72,11 +72,10 @@ class Transactions:
                 self._produce(producer, batch, delivered)
             # before the offsets: they would wait a whole retry.backoff.ms behind the last transaction's markers
             # (100 ms instead of 4)
-            if producer.flush(CALL_TIMEOUT_S):
-                raise _Aborted("records were not delivered in time")
+            self._flush(producer)
             if positions:
                 self._call(lambda: producer.send_offsets_to_transaction(positions, group_metadata, CALL_TIMEOUT_S))
-        except _Aborted as reason:
+        except (_Aborted, KafkaException) as reason:  # of produce() and flush(): they raise when we were fenced
             log.warning("transaction aborted: %s", reason)
             self._abort(producer)
             return Outcome.ABORTED, {}
@@ -94,21 +93,22 @@ class Transactions:
 
         records = list(batch.records)
         last = len(records) - 1 if batch.kept else -1
+        deadline = self._clock.monotonic() + CALL_TIMEOUT_S
         for index, (key, value, headers) in enumerate(records):
             on_delivery = note if index == last else None
-            deadline = self._clock.monotonic() + CALL_TIMEOUT_S
             while True:
                 try:
-                    producer.produce(
-                        batch.topic, value, key, batch.partition, headers=headers, on_delivery=on_delivery
-                    )
-                    break
+                    producer.produce(batch.topic, value, key, batch.partition, headers=headers, on_delivery=on_delivery)
                 except BufferError:  # the client's queue is full
                     producer.poll(0.05)
                     if self._clock.monotonic() > deadline:
                         raise _Aborted("the producer's queue stays full") from None
-                except KafkaException as error:
-                    raise _Aborted(error) from error
+                else:
+                    break
+
+    def _flush(self, producer: TransactionalProducer) -> None:
+        if producer.flush(CALL_TIMEOUT_S):
+            raise _Aborted("records were not delivered in time")
 
     def _call(self, call: Callable[[], Any]) -> None:
         """With retries while the error says so; _Aborted otherwise."""

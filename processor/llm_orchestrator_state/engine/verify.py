@@ -123,9 +123,7 @@ def _fold(
         run = emitted.get(message.key() or b"")
         return run is not None and message.offset() <= run.source_offset
 
-    for task, _ in replay(
-        kafka, clock, config, report.partition, scratch, events.start, max(judged, furthest), wanted
-    ):
+    for task, _ in replay(kafka, clock, config, report.partition, scratch, events.start, max(judged, furthest), wanted):
         counts = task.counts
         report.applied, report.duplicate = counts.applied, counts.duplicate
         report.rejected = counts.all_rejected
@@ -161,9 +159,7 @@ def _compare_with_topic(
             report.differs(key, "state topic", "there, and the log does not have it")
 
 
-def _compare_with_store(
-    report: PartitionReport, local: Store, emitted: dict[bytes, _Emitted], judged: int
-) -> None:
+def _compare_with_store(report: PartitionReport, local: Store, emitted: dict[bytes, _Emitted], judged: int) -> None:
     positions = local.positions()
     known = positions.input if positions and positions.input is not None else 0
     report.store = "level" if known >= judged else f"{judged - known} events behind"

@@ -15,22 +15,17 @@ from .verdicts import Code, Rejection, Verdict
 APPLIED = Verdict.APPLIED
 DUPLICATE = Verdict.DUPLICATE
 
-STEP_CHECKPOINTS = "step"
-REQUESTED_CHECKPOINTS = "requested"
+CHECKPOINTED = {
+    "step": frozenset({"StepCompleted", "CheckpointRequested"}),
+    "requested": frozenset({"CheckpointRequested"}),
+    "off": frozenset[str](),
+}
+"""The kinds that make a checkpoint when they are applied, by the topic set's policy."""
 
 _WINDOW_BYTES = 8 * WINDOW
 
 
-def takes_checkpoint(kind: str, policy: str) -> bool:
-    """Whether an applied event of this kind makes a checkpoint under the topic set's policy (step, requested, off)."""
-    if kind == "StepCompleted":
-        return policy == STEP_CHECKPOINTS
-    return kind == "CheckpointRequested" and policy in (STEP_CHECKPOINTS, REQUESTED_CHECKPOINTS)
-
-
-def fold(
-    state: StateRecord | None, event: EventRecord, policy: str
-) -> tuple[Verdict | Rejection, StateRecord | None]:
+def fold(state: StateRecord | None, event: EventRecord, policy: str) -> tuple[Verdict | Rejection, StateRecord | None]:
     """The verdict on a checked event (payload_problem() found nothing) and the run's state after it.
 
     An applied event changes the given state in place and returns it (None: deleted); otherwise nothing is changed.
@@ -116,9 +111,7 @@ def _illegal(kind: str, rule: Rule, state: StateRecord, step: StepRecord | None,
     return None
 
 
-def _apply(
-    state: StateRecord | None, event: EventRecord, rule: Rule, short: bytes, policy: str
-) -> StateRecord | None:
+def _apply(state: StateRecord | None, event: EventRecord, rule: Rule, short: bytes, policy: str) -> StateRecord | None:
     kind, fields = event["transition"]
     if rule.run_to == NO_RUN:
         return None
@@ -137,6 +130,6 @@ def _apply(
         state["fencing_token"] = token  # the highest: a lower one was rejected
     if short:
         state["recent_event_ids"] = (state["recent_event_ids"] + short)[-_WINDOW_BYTES:]
-    if takes_checkpoint(kind, policy):
+    if kind in CHECKPOINTED[policy]:
         state["checkpoint_count"] += 1
     return state

@@ -90,16 +90,22 @@ def _read_null(_data: bytes, at: int) -> tuple[None, int]:
 
 
 def _record_reader(schema: Schema, named: dict[str, Any]) -> Read:
-    fields: list[tuple[str, Read]] = []
+    fields: list[tuple[str, Read, bool]] = []
 
     def read(data: bytes, at: int) -> tuple[dict[str, Any], int]:
-        record = {}
-        for name, read_field in fields:
-            record[name], at = read_field(data, at)
+        record: dict[str, Any] = {}
+        for name, read_field, optional in fields:
+            if optional and not data[at]:  # the null branch: most optional fields take it, and a call is saved
+                record[name] = None
+                at += 1
+            else:
+                record[name], at = read_field(data, at)
         return record, at
 
     named[schema["name"]] = read
-    fields.extend((field["name"], _reader(field["type"], named)) for field in schema["fields"])
+    for field in schema["fields"]:
+        kind = field["type"]
+        fields.append((field["name"], _reader(kind, named), isinstance(kind, list) and kind[0] == "null"))
     return read
 
 
