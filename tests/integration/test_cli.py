@@ -10,17 +10,26 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # it has no __all__
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # it has no __all__
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from llm_orchestrator_state.cli.main import run
 from llm_orchestrator_state.kafka.partitioner import partition_of
 from llm_orchestrator_state.local.ports import free_ports
+from tests.cluster import KafkaCluster
 
 DEADLINE_S = 30.0
 
@@ -212,6 +221,40 @@ def test_wrong_credentials_are_one_line_and_exit_code_3(topics: Command) -> None
                  "-X", "sasl.username=a", "-X", "sasl.password=secret", code=3)[1]  # fmt: skip
     assert err.count("\n") == 1
     assert "secret" not in err
+
+
+@pytest.fixture
+def without_groups(command: Command, tmp_path: Path) -> Iterator[Command]:
+    """On brokers that allow everything but what concerns a group."""
+    rules: dict[str, Any] = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    with KafkaCluster(tmp_path / "kafka", **rules) as brokers:
+        denied = AclBinding(
+            ResourceType.GROUP,
+            "*",
+            ResourcePatternType.LITERAL,
+            "User:*",
+            "*",
+            AclOperation.ALL,
+            AclPermissionType.DENY,
+        )
+        admin = AdminClient({"bootstrap.servers": brokers.bootstrap})
+        [made] = admin.create_acls([denied]).values()
+        made.result()
+        yield Command(brokers.bootstrap, command.prefix, tmp_path, command.capfd)
+
+
+def test_readers_need_no_right_on_a_group_and_who_does_is_told_its_name_with_exit_code_3(
+    without_groups: Command,
+) -> None:
+    without_groups("topics", "create")
+    for words in (["topics", "check"], ["list"], ["rejections", "list"]):
+        without_groups(*words)
+    without_groups("get", str(uuid.uuid4()), code=9)
+    assert f"group {without_groups.prefix}.processor: " in without_groups("verify", code=3)[1]
+    assert "not allowed" in without_groups("worker", code=3)[1]
 
 
 # --- the state topic as a table -----------------------------------------------------------------------------------------

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from confluent_kafka import Consumer
-
 from ..errors import TopicMismatch
 from .admin import Admin
 from .interface import GroupConsumer, GroupOffset, LogRange, LogReader, TransactionalProducer
@@ -14,6 +12,7 @@ from .logs import log_error, logger
 from .member import Member
 from .offsets import Offsets
 from .properties import GROUP_CONSUMER, PRODUCER, READER, Properties, with_pass_through
+from .reader import Reader
 from .topics import TopicSet
 from .transactional import FencibleProducer
 
@@ -92,7 +91,7 @@ class Cluster:
         return cast(TransactionalProducer, FencibleProducer(self._properties(PRODUCER | own), logger=logger))
 
     def reader(self) -> LogReader:
-        return cast(LogReader, Consumer(self._properties(READER), logger=logger))
+        return cast(LogReader, Reader(self._properties(READER), logger=logger))
 
     def _properties(self, own: Properties) -> dict[str, Any]:
         return {**with_pass_through(own, self.admin.bootstrap_servers, self.admin.properties), "error_cb": log_error}

@@ -6,7 +6,7 @@ import time
 from typing import Literal
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Producer, TopicPartition
 
 from ..errors import Connection, TopicMismatch
 from ..model import limits
@@ -14,6 +14,7 @@ from .admin import REQUEST_TIMEOUT_S, Admin
 from .failures import as_state_error
 from .logs import logger
 from .properties import PRODUCER, READER, with_pass_through
+from .reader import Reader
 
 CheckpointPolicy = Literal["step", "requested", "off"]
 
@@ -79,7 +80,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def read_format(admin: Admin, topic: str) -> Format | None:
     """The last one written, as compaction keeps it; None where none is. Raises TopicMismatch, Connection."""
-    consumer = Consumer(with_pass_through(READER, admin.bootstrap_servers, admin.properties), logger=logger)
+    consumer = Reader(with_pass_through(READER, admin.bootstrap_servers, admin.properties), logger=logger)
     try:
         value = _last_value(consumer, topic)
     except KafkaException as failure:
@@ -89,7 +90,7 @@ def read_format(admin: Admin, topic: str) -> Format | None:
     return None if value is None else Format.from_json(value)
 
 
-def _last_value(consumer: Consumer, topic: str) -> bytes | None:
+def _last_value(consumer: Reader, topic: str) -> bytes | None:
     _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=REQUEST_TIMEOUT_S)
     consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     deadline = time.monotonic() + REQUEST_TIMEOUT_S

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from . import codes
 from .interface import GroupOffset, LogRange
@@ -34,6 +34,8 @@ class Offsets:
         def consumer(isolation: str) -> Consumer:
             return Consumer(properties(CONSUMER | {"group.id": group, "isolation.level": isolation}), logger=logger)
 
+        self._group = group
+        self._refused = False
         self._stable = consumer("read_committed")
         self._latest = consumer("read_uncommitted")
 
@@ -68,8 +70,14 @@ class Offsets:
     def _committed(
         self, consumer: Consumer, topic: str, partitions: Sequence[int], timeout_s: float
     ) -> dict[int, TopicPartition]:
-        consumer.poll(0)  # its log lines
-        found = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=timeout_s)
+        self._look(consumer)
+        self._raise_if_refused()
+        try:
+            found = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=timeout_s)
+        except KafkaException:
+            self._look(consumer)
+            self._raise_if_refused()
+            raise
         for partition in found:
             if partition.error:
                 raise KafkaException(partition.error)
@@ -86,5 +94,21 @@ class Offsets:
         return LogRange(start=start, stable=min(stable, end), end=end)
 
     def _watermarks(self, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
-        consumer.poll(0)
+        self._look(consumer)
         return consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)
+
+    def _look(self, consumer: Consumer) -> None:
+        """Its log lines, and whether the brokers refused to name the group's coordinator: committed() does not tell that,
+        but waits for it until its time-out.
+        """
+        message = consumer.poll(0)
+        error = message.error() if message else None
+        if error and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            self._refused = True
+
+    def _raise_if_refused(self) -> None:
+        if self._refused:
+            self._refused = False
+            raise KafkaException(
+                KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, f"group {self._group}: authorization failed")
+            )
