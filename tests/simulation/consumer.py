@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Callback = Callable[[Any, list[TopicPartition]], None]
 
-PREFETCH = 0.3
+PREFETCH = 0.5
 """Probability that fetched records are handed out before a rebalance that is already known in the background."""
 SMALL_FETCH = 0.7
 

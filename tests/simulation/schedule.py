@@ -322,7 +322,9 @@ class Schedule:
             self._stop_process(process)
         left = [p.instance_id for p in stopped if p.instance_id in self.cluster.group.live_instances()]
         require(not left, f"workers that were stopped are still in the group: {left}")
-        require(not self.cluster.transactions.open_transactions(), "a worker that was stopped left a transaction open")
+        names = {process.transactional_id for process in stopped}
+        left = [name for name in self.cluster.transactions.open_transactions() if name in names]
+        require(not left, f"workers that were stopped left transactions open: {left}")
         held = [p for disk in self._disks for p, files in disk.partitions.items() if files.holder is not None]
         require(not held, f"workers that were stopped still hold the stores of {held}")
 
