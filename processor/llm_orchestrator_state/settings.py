@@ -24,7 +24,7 @@ ENVIRONMENT_PREFIX = "LLM_ORCHESTRATOR_STATE_"
 KAFKA_NAME = r"^[A-Za-z0-9._-]+$"
 """Characters that Kafka allows in topic names and group.instance.id."""
 
-LONGEST_PREFIX = 249 - len(".checkpoints") - 1
+LONGEST_PREFIX = 249 - len(".checkpoints")
 """Kafka's limit for a topic name, less the longest suffix of the topic set."""
 
 

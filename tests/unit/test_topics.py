@@ -21,6 +21,8 @@ from llm_orchestrator_state.kafka.properties import (
 from llm_orchestrator_state.kafka.topic_settings import DAY_MS, SETTINGS, Setting
 from llm_orchestrator_state.kafka.topics import TopicSet
 from llm_orchestrator_state.model import limits
+from llm_orchestrator_state.settings import LONGEST_PREFIX
+from llm_orchestrator_state.settings_sources import load
 
 
 def setting(role: str, name: str) -> Setting:
@@ -45,6 +47,14 @@ def test_topics_are_named_after_their_prefix() -> None:
 def test_a_prefix_that_kafka_does_not_allow_is_refused(prefix: str) -> None:
     with pytest.raises(errors.Configuration, match="needed"):
         TopicSet(prefix)
+
+
+def test_the_longest_prefix_gives_kafkas_longest_topic_name_and_is_the_settings_too() -> None:
+    longest = "x" * LONGEST_PREFIX
+    assert max(len(name) for name in TopicSet(longest).names().values()) == 249
+    assert load([("topic_prefix", longest)], environ={"HOME": "/"}).topic_prefix == longest
+    with pytest.raises(errors.Configuration, match=f"1 to {LONGEST_PREFIX}"):
+        load([("topic_prefix", f"{longest}x")], environ={"HOME": "/"})
 
 
 @pytest.mark.parametrize("role", ["state", "checkpoints", "outputs", "meta"])

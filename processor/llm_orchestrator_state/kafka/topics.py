@@ -8,6 +8,7 @@ import msgspec
 from confluent_kafka.cimpl import NewTopic
 
 from ..errors import Configuration, TopicMismatch
+from ..settings import LONGEST_PREFIX
 from .admin import Admin, Topic
 from .format import CheckpointPolicy, Format, read_format, write_format
 from .problems import create_command, partition_problems, replica_problems, setting_problems
@@ -18,10 +19,7 @@ DEFAULT_PARTITIONS = 4
 
 DEFAULT_REPLICATION = 3
 
-MAX_PREFIX = 249 - len(".checkpoints")
-"""Kafka's longest topic name is 249 characters."""
-
-_LEGAL_PREFIX = re.compile(rf"[a-zA-Z0-9._-]{{1,{MAX_PREFIX}}}")
+_LEGAL_PREFIX = re.compile(rf"[a-zA-Z0-9._-]{{1,{LONGEST_PREFIX}}}")
 
 
 class TopicSet(msgspec.Struct, frozen=True):
@@ -32,7 +30,7 @@ class TopicSet(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not _LEGAL_PREFIX.fullmatch(self.prefix):
             raise Configuration(
-                f"topic prefix {self.prefix!r} cannot be used; needed: 1 to {MAX_PREFIX} of a-z, A-Z, 0-9, '.', '_', '-'"
+                f"topic prefix {self.prefix!r} cannot be used; needed: 1 to {LONGEST_PREFIX} of a-z, A-Z, 0-9, '.', '_', '-'"
             )
 
     @property
