@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaException, TopicPartition
 
 from ..errors import Connection, CorruptStore
 from ..kafka.interface import GroupConsumer, Kafka
@@ -163,8 +163,9 @@ class Partitions:
         # empty by then does not refuse
         self.generation = metadata if consumer.memberid() else None
         self.assigned_once = True
-        # at an offset that is never fetched from: paused, until the store says where to go on
-        ours = [TopicPartition(p.topic, p.partition, 0) for p in partitions]
+        # paused, until the store says where to go on. The fetcher may begin before that: not at an offset that a
+        # trimmed log does not have (a third of all starts failed), but at the end, which is there
+        ours = [TopicPartition(p.topic, p.partition, OFFSET_END) for p in partitions]
         consumer.incremental_assign(ours)
         consumer.pause(ours)
         for p in partitions:
