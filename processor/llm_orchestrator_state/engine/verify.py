@@ -58,7 +58,9 @@ class PartitionReport(msgspec.Struct, kw_only=True):
 
 
 class _Emitted(NamedTuple):
-    digest: bytes
+    """The last record of a run. digest: None of a tombstone, which tells too how far the run was judged."""
+
+    digest: bytes | None
     source_offset: int
 
 
@@ -82,14 +84,14 @@ def verify(
     emitted = _emitted(kafka, config, partition)
     begun = _fold(kafka, clock, config, report, scratch, events, judged, emitted)
     _compare_with_topic(report, scratch, emitted, begun)
-    report.runs = len(emitted)
+    report.runs = sum(run.digest is not None for run in emitted.values())
     if local is not None:
         _compare_with_store(report, local, emitted, judged)
     return report
 
 
 def _emitted(kafka: Kafka, config: WorkerConfig, partition: int) -> dict[bytes, _Emitted]:
-    """The last committed record of each run in the state topic, without tombstones."""
+    """The last committed record of each run in the state topic."""
     topic = config.topics.state
     log = kafka.log_ranges(topic, [partition])[partition]
     latest: dict[bytes, _Emitted] = {}
@@ -98,10 +100,8 @@ def _emitted(kafka: Kafka, config: WorkerConfig, partition: int) -> dict[bytes, 
         for messages, _ in scan(reader, topic, partition, log.start, log.stable):
             for message in messages:
                 value, key = message.value(), message.key() or b""
-                if value is None:
-                    latest.pop(key, None)
-                else:
-                    latest[key] = _Emitted(_digest(value), source_offset(message.headers()))
+                digest = None if value is None else _digest(value)
+                latest[key] = _Emitted(digest, source_offset(message.headers()))
     finally:
         reader.close()
     return latest
@@ -148,11 +148,13 @@ def _compare_with_topic(
             continue
         if begun is not None and key not in begun:
             report.not_verifiable += 1  # its fold began in the middle
-        elif run is None:
+        elif run is None or run.digest is None:
             report.differs(key, "state topic", "missing there, and the log has it")
         else:
             report.differs(key, "state topic", "other bytes than the log's fold")
     for key, run in unseen.items():
+        if run.digest is None:
+            continue
         if run.source_offset < 0 or (begun is not None and key not in begun):
             report.not_verifiable += 1
         else:
@@ -170,7 +172,7 @@ def _compare_with_store(report: PartitionReport, local: Store, emitted: dict[byt
             continue
         if run is not None and run.source_offset >= known:
             report.in_flight += 1
-        elif run is None:
+        elif run is None or run.digest is None:
             if known >= judged:
                 report.differs(key, "local store", "there, and the state topic does not have it")
             else:
@@ -178,6 +180,8 @@ def _compare_with_store(report: PartitionReport, local: Store, emitted: dict[byt
         else:
             report.differs(key, "local store", "other bytes than the state topic's")
     for key, run in unseen.items():
+        if run.digest is None:
+            continue
         if run.source_offset >= known:
             report.in_flight += 1
         else:
