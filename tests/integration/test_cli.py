@@ -139,11 +139,14 @@ def test_topics_are_created_once_and_checked(command: Command) -> None:
 
 
 def test_missing_topics_are_exit_code_4_with_the_command_that_makes_them(command: Command) -> None:
-    for words in (["topics", "check"], ["list"], ["get", str(uuid.uuid4())], ["rejections", "list"], ["worker"]):
+    readers = (["list"], ["get", str(uuid.uuid4())], ["rejections", "list"])
+    for words in (["topics", "check"], *readers, ["worker", "--log-level", "error"], ["verify"], ["rebuild"]):
         out, err = command(*words, code=4)
         assert out == ""
         assert err.startswith("error: ")
         assert "topics create" in err
+        assert "correct the topic prefix" in err
+        assert err.count("\n") == 1
 
 
 def test_a_topic_that_is_not_as_it_must_be_stops_check_and_worker_with_exit_code_4(topics: Command) -> None:

@@ -91,10 +91,23 @@ def test_what_is_fixed_for_life_cannot_be_asked_for_otherwise(admin: Admin, topi
         create(admin, topics, checkpoints="off")
 
 
+def test_a_prefix_without_any_topic_is_told_in_one_line_with_the_command_that_makes_them(
+    admin: Admin, topics: TopicSet
+) -> None:
+    with pytest.raises(errors.TopicMismatch) as mismatch:
+        check(admin, topics)
+    assert str(mismatch.value) == (
+        f"no topic set has the prefix {topics.prefix!r}; `llm-orchestrator-state topics create --topic-prefix "
+        f"{topics.prefix}` makes one, or correct the topic prefix"
+    )
+
+
 def test_all_missing_topics_are_told_with_the_command_that_makes_them(admin: Admin, topics: TopicSet) -> None:
+    admin.create_topics([NewTopic(topics.meta, 1, 1, config={"cleanup.policy": "compact"})])
+    create_them = f"llm-orchestrator-state topics create --topic-prefix {topics.prefix}"
     assert problems(admin, topics) == [
-        f"{name}: missing; repair: llm-orchestrator-state topics create --topic-prefix {topics.prefix}"
-        for name in topics.names().values()
+        *(f"{name}: missing; repair: {create_them}" for name in topics.names().values() if name != topics.meta),
+        f"{topics.meta}: has no record of the format; repair: {create_them}",
     ]
 
 

@@ -97,10 +97,16 @@ def create(
 def check(admin: Admin, topics: TopicSet) -> Format:
     """The recorded format, when everything is as it must be.
 
-    Raises TopicMismatch with every problem, one line each: found, needed, and the command that repairs it; Connection.
+    Raises TopicMismatch with every problem, one line each: found, needed, and the command that repairs it, or in one
+    line when there is no such topic set; Connection.
     """
     names = topics.names()
     found = admin.topics(list(names.values()))
+    if not any(found.values()):
+        raise TopicMismatch(
+            f"no topic set has the prefix {topics.prefix!r}; `{create_command(topics.prefix)}` makes one, or correct "
+            "the topic prefix"
+        )
     recorded = read_format(admin, topics.meta) if found[topics.meta] else None
     count = _partition_count(found[topics.events], recorded)
     settings = admin.topic_settings([name for name, topic in found.items() if topic])
