@@ -20,6 +20,7 @@ from llm_orchestrator_state.model import (
     WorkflowStatus,
 )
 from llm_orchestrator_state.model.limits import MAX_INT, MAX_LONG
+from llm_orchestrator_state.wire.schemas import Schema, current
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 longs = st.integers(0, MAX_LONG)
@@ -140,3 +141,52 @@ events = st.builds(
     fencing_token=st.none() | longs,
     transition=transitions,
 )
+
+edges = st.sampled_from([0, 1, -1, 63, 64, -64, -65, 8191, 8192, 2**48, 2**55, -(2**55), MAX_LONG, -MAX_LONG - 1])
+
+
+def data_of(schema: Schema, named: dict[str, Any] | None = None) -> st.SearchStrategy[Any]:
+    """Any data of a schema that schemas.current() gives, legal for the model or not, as records."""
+    named = {} if named is None else named
+    if isinstance(schema, list):
+        if schema[0] == "null":
+            return st.none() | data_of(schema[1], named)
+        return st.one_of([st.tuples(st.just(branch["name"]), data_of(branch, named)) for branch in schema])
+    if isinstance(schema, str):
+        return named[schema] if schema in named else _PRIMITIVES[schema]
+    make = {"record": _record, "enum": _enum, "map": _map, "array": _array}.get(schema["type"])
+    strategy = make(schema, named) if make else data_of(schema["type"], named)
+    if "name" in schema:
+        named[schema["name"]] = strategy
+    return strategy
+
+
+def data_of_field(record: str, name: str) -> st.SearchStrategy[Any]:
+    """Any data of one field of a record."""
+    named: dict[str, Any] = {}
+    return next(data for field in current(record)["fields"] for data in [data_of(field["type"], named)]
+                if field["name"] == name)  # fmt: skip
+
+
+_PRIMITIVES: dict[str, st.SearchStrategy[Any]] = {
+    "int": st.integers(-MAX_INT - 1, MAX_INT),
+    "long": edges | st.integers(-MAX_LONG - 1, MAX_LONG),
+    "bytes": st.binary(max_size=20),
+    "string": texts | st.sampled_from(["", "x" * 63, "x" * 64, "é" * 64, "x" * 9000]),
+}
+
+
+def _record(schema: Schema, named: dict[str, Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({field["name"]: data_of(field["type"], named) for field in schema["fields"]})
+
+
+def _enum(schema: Schema, _named: dict[str, Any]) -> st.SearchStrategy[Any]:
+    return st.sampled_from(schema["symbols"])
+
+
+def _map(schema: Schema, named: dict[str, Any]) -> st.SearchStrategy[Any]:
+    return st.dictionaries(texts, data_of(schema["values"], named), max_size=3)
+
+
+def _array(schema: Schema, named: dict[str, Any]) -> st.SearchStrategy[Any]:
+    return st.lists(data_of(schema["items"], named), max_size=3)
