@@ -187,6 +187,38 @@ def test_bad_lines_are_reported_by_number_and_the_good_ones_published(topics: Co
     assert len(records(topics, "events")) == 2
 
 
+def test_one_bad_line_is_one_line(topics: Command, tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(f"{{\n{json.dumps(created(str(uuid.uuid4()), 0))}\n")
+    err = topics("publish", str(path), code=6)[1]
+    assert f"published 1 event to {topics.prefix}.events" in err
+    assert f"error: 1 line of {path} is not an event and was left out" in err
+
+
+def test_where_each_delivered_event_is_can_be_read_as_json(topics: Command, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    events = [created(str(uuid.uuid4()), 0) for _ in range(20)]
+    path.write_text("{\n" + "".join(f"{json.dumps(each)}\n" for each in events))
+    out, err = topics("publish", str(path), "--json", code=6)
+    assert "published 20 events" in err
+    told = [json.loads(line) for line in out.splitlines()]
+    assert {(each["event_id"], each["run_id"]) for each in told} == {(e["event_id"], e["run_id"]) for e in events}
+    there = {(m.partition(), m.offset()): m.key().decode() for m in records(topics, "events")}
+    assert {(each["partition"], each["offset"]): each["run_id"] for each in told} == there
+
+
+def test_a_reader_of_publish_that_goes_away_does_not_stop_it(topics: Command, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text("".join(f"{json.dumps(created(str(uuid.uuid4()), 0))}\n" for _ in range(1000)))
+    publishing = topics.start("publish", str(path), "--json")
+    assert publishing.stdout
+    assert publishing.stderr
+    publishing.stdout.close()
+    assert publishing.wait(DEADLINE_S) == 0
+    assert publishing.stderr.read() == f"published 1000 events to {topics.prefix}.events\n"
+    publishing.stderr.close()
+
+
 def test_standard_input_is_published(topics: Command) -> None:
     lines = "".join(f"{json.dumps(created(str(uuid.uuid4()), 0))}\n" for _ in range(100))
     done = subprocess.run(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import BadInput, InvalidState, Serialization
 from .session import session
-from .terminal import progress, say
+from .terminal import as_json, counted, data, progress, say
+
+if TYPE_CHECKING:
+    from ..client.publish import Delivery
 
 
 def publish(
     context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines, plain or gzip; - reads standard input.")],
+    *,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON object a delivered event: event_id, run_id, partition, offset."),
+    ] = False,
 ) -> None:
     """Publish the events of a file. Bad lines are reported and left out; exit code 6 when there were any."""
     from ..client.publish import Publisher
@@ -25,7 +33,8 @@ def publish(
     bad = 0
     with open_lines(file) as lines:  # first of all: a wrong name is told before anything is connected
         partitions_of(call.admin, call.topics.events)
-        publisher = Publisher(call.bootstrap_servers, call.settings.properties, call.topics.events, call.codec)
+        told = _Printer() if json else None
+        publisher = Publisher(call.bootstrap_servers, call.settings.properties, call.topics.events, call.codec, told)
         with progress() as shown, publisher:
             task = shown.add_task("publishing", total=None)
             for number, line in lines:
@@ -36,6 +45,22 @@ def publish(
                     say(f"{file}:{number}: {error}")
                 if number % 1000 == 0:
                     shown.update(task, completed=number)
-    say(f"published {publisher.delivered} events to {call.topics.events}")
+    say(f"published {counted(publisher.delivered, 'event')} to {call.topics.events}")
     if bad:
-        raise BadInput(f"{bad} lines of {file} are not events and were left out; correct them and publish them again")
+        what = "is not an event and was" if bad == 1 else "are not events and were"
+        raise BadInput(f"{counted(bad, 'line')} of {file} {what} left out; correct and publish again what was left out")
+
+
+class _Printer:
+    """Prints where events are. A reader of that who has gone does not stop what is being published."""
+
+    def __init__(self) -> None:
+        self._gone = False
+
+    def __call__(self, delivery: Delivery) -> None:
+        if self._gone:
+            return
+        try:
+            data(as_json(delivery._asdict()))
+        except BrokenPipeError:
+            self._gone = True

@@ -41,6 +41,10 @@ def say(text: str) -> None:
     sys.stderr.write(f"{escaped(text)}\n")
 
 
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """Rows on stdout; framed and fitted on a terminal, plain in a pipe. right: columns set flush right."""
     from rich.box import SIMPLE_HEAD

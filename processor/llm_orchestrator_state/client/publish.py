@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -33,20 +34,37 @@ class Encoder(Protocol):
     def encode_event(self, record: EventRecord) -> bytes: ...
 
 
+class Delivery(NamedTuple):
+    """Where an event is in the events topic."""
+
+    event_id: str
+    run_id: str
+    partition: int
+    offset: int
+
+
 class Publisher:
     """Publishes event records to the events topic, keyed by canonical run id and partitioned by murmur2.
 
     A context manager: leaving it waits for every delivery and raises Connection when one failed.
+
+    on_delivered: called for each event that has arrived, from within the methods. It must not raise.
     """
 
     def __init__(
-        self, bootstrap_servers: str, properties: Mapping[str, str] | None, topic: str, encoder: Encoder
+        self,
+        bootstrap_servers: str,
+        properties: Mapping[str, str] | None,
+        topic: str,
+        encoder: Encoder,
+        on_delivered: Callable[[Delivery], None] | None = None,
     ) -> None:
         self.topic = topic
         self.delivered = 0
         self.failed = 0
         self._first_failure: KafkaError | None = None
         self._encode = encoder.encode_event
+        self._on_delivered = on_delivered
         conf = with_pass_through(PUBLISHER, bootstrap_servers, dict(properties or {}))
         try:
             self._producer = Producer(conf, logger=logger)
@@ -62,10 +80,12 @@ class Publisher:
         if self._first_failure is not None:
             self._raise_failure()
         value = self._encode(record)
-        key = record["run_id"].lower().encode()
+        run_id = record["run_id"].lower()
+        key = run_id.encode()
+        done = partial(self._on_delivery, record["event_id"], run_id) if self._on_delivered else self._count
         while True:
             try:
-                self._producer.produce(self.topic, value, key, on_delivery=self._on_delivery)
+                self._producer.produce(self.topic, value, key, on_delivery=done)
             except BufferError:
                 self._producer.poll(0.1)
                 if self._first_failure is not None:
@@ -88,7 +108,12 @@ class Publisher:
         if self._first_failure is not None:
             self._raise_failure()
 
-    def _on_delivery(self, error: KafkaError | None, _: Any) -> None:
+    def _on_delivery(self, event_id: str, run_id: str, error: KafkaError | None, message: Any) -> None:
+        self._count(error, message)
+        if error is None and self._on_delivered:
+            self._on_delivered(Delivery(event_id, run_id, message.partition(), message.offset()))
+
+    def _count(self, error: KafkaError | None, _: Any) -> None:
         if error is None:
             self.delivered += 1
             return
