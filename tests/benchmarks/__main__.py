@@ -12,12 +12,17 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
+from llm_orchestrator_state.errors import StateError
 from tests.benchmarks import report
 from tests.benchmarks.latency import latency
 from tests.benchmarks.machine import machine
+from tests.benchmarks.program import ProgramFailed
 from tests.benchmarks.restore import restore
 from tests.benchmarks.system import System, system
 from tests.benchmarks.throughput import throughput
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 PARTS = ("throughput", "latency", "restore")
 
@@ -31,7 +36,7 @@ class Sizes(NamedTuple):
 
 
 FULL = Sizes(events=1_000_000, states=500_000, probes=200, idle_s=10, load_s=10)
-QUICK = Sizes(events=50_000, states=20_000, probes=50, idle_s=3, load_s=2)
+QUICK = Sizes(events=30_000, states=10_000, probes=50, idle_s=3, load_s=2)
 
 
 def main() -> int:
@@ -91,4 +96,9 @@ def _interrupted(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (ProgramFailed, StateError) as failed:
+        sys.exit(f"error: {failed}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
