@@ -460,14 +460,23 @@ def test_verify_is_clean_after_a_worker_and_says_what_differs_when_the_state_top
     assert [report["different"] for report in reports] == [0, 0, 0]
     assert sum(report["runs"] for report in reports) == 3
     assert {report["store"] for report in reports} == {"level"}
+    assert [report["not_judged"] for report in reports] == [0, 0, 0]
     producer = Producer({"bootstrap.servers": command.bootstrap})
     key = runs[0].encode()
     producer.produce(f"{command.prefix}.state", None, key, partition_of(key, 3))
     assert producer.flush(10) == 0
     out, err = command("verify", code=7)
     assert f"run {runs[0]}: state topic: missing there" in out
-    assert err.startswith("error: ")
+    assert f"run {runs[0]}: local store: there, and" in out
+    assert err.startswith("error: 1 run is not the same in ")
     assert err.count("\n") == 1
+
+
+def test_verify_counts_the_events_that_no_worker_has_judged(folded: tuple[Command, list[str]], tmp_path: Path) -> None:
+    command, runs = folded
+    publish(command, tmp_path, *(event(runs[1], "step_heartbeat", 40, step_id="fetch") for _ in range(4)))
+    assert sum(report["not_judged"] for report in command.objects("verify")) == 4
+    assert [line.split()[2] for line in command("verify")[0].splitlines() if line.strip().startswith("all")] == ["4"]
 
 
 def test_verify_does_not_need_a_local_store(folded: tuple[Command, list[str]], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import typer
 from ..errors import Different
 from .processing import stores, worker_config
 from .session import Session, session
-from .terminal import as_json, data, escaped, progress, table
+from .terminal import as_json, counted, data, escaped, progress, table
 
 if TYPE_CHECKING:
     from ..engine.verify import PartitionReport
@@ -34,12 +34,17 @@ def verify(
             data(as_json(report))
     if not json:
         _show(reports)
-    different = sum(report.different for report in reports)
-    if different:
+    if different := sum(map(_different_runs, reports)):
+        what = "is" if different == 1 else "are"
         raise Different(
-            f"{different} runs are not the same in the event log, the state topic and the local store; a local store is "
-            "restored from the state topic when its directory is removed"
+            f"{counted(different, 'run')} {what} not the same in the event log, the state topic and the local store; a "
+            "local store is restored from the state topic when its directory is removed"
         )
+
+
+def _different_runs(report: PartitionReport) -> int:
+    """A run that differs in two places is one; of those that are not named, each counts as one."""
+    return len({each.run for each in report.differences}) + report.different - len(report.differences)
 
 
 def _reports(call: Session) -> Iterator[PartitionReport]:
@@ -64,7 +69,7 @@ def _reports(call: Session) -> Iterator[PartitionReport]:
 
 
 def _show(reports: list[PartitionReport]) -> None:
-    names = ["partition", "events", "applied", "duplicate", "rejected", "runs", "not_verifiable", "in_flight",
+    names = ["partition", "events", "not_judged", "applied", "duplicate", "rejected", "runs", "not_verifiable", "in_flight",
              "store", "different"]  # fmt: skip
     right = [name for name in names if name != "store"]
     rows = [[str(getattr(report, name)) for name in names] for report in reports]
