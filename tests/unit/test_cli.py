@@ -115,6 +115,17 @@ def test_a_mistake_on_the_command_line_is_one_line_and_exit_code_2(
     assert text in one_error_line(capsys)
 
 
+@pytest.mark.parametrize("status", ["canceled", "unknown"])
+def test_who_asks_for_a_status_that_there_is_not_is_told_the_five_and_what_a_cancelled_run_is(
+    status: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["list", "--status", status]) == 2
+    assert one_error_line(capsys) == (
+        f"error: Invalid workflow status: {status}; expected pending, running, paused, completed or failed "
+        "(a cancelled run is failed, with the error_type cancelled)"
+    )
+
+
 def test_bad_toml_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "llm-orchestrator-state.toml").write_text("bootstrap_servers = [")
     assert run(["list"]) == 2

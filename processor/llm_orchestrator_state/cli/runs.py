@@ -15,6 +15,7 @@ from .terminal import data, progress, record, table
 
 if TYPE_CHECKING:
     from ..model.records import StateRecord, StepRecord
+    from ..model.status import WorkflowStatus
 
 
 def get(
@@ -62,12 +63,11 @@ def list_(
     from ..client.read import partitions_of
     from ..client.states import Filter, list_states
     from ..model.form_writing import write_state
-    from ..model.status import WorkflowStatus
 
     if status is not None and active:
         raise typer.BadParameter("give --status or --active, not both")
     wanted = Filter(
-        status=None if status is None else WorkflowStatus.parse(status),
+        status=None if status is None else _status(status),
         active=active,
         workflow_id=workflow_id,
         unchanged_since=None if stale_for is None else time.time() - parse_duration(stale_for),
@@ -99,6 +99,18 @@ def list_(
             (_row(state) for state in (first, *states)),
             right=["steps", "version", "updated"],
         )
+
+
+def _status(text: str) -> WorkflowStatus:
+    from ..model.status import WorkflowStatus
+
+    try:
+        return WorkflowStatus.parse(text)
+    except InvalidState as error:
+        raise InvalidState(
+            f"{error}; expected pending, running, paused, completed or failed (a cancelled run is failed, with the "
+            "error_type cancelled)"
+        ) from None
 
 
 def _canonical(text: str) -> str:
