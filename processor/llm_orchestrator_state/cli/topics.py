@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The topic set: <prefix>.events, .state, .checkpoints, .outputs, .rejections and .meta.")
 
+_EVERYTHING_INLINE = "everything inline"
+"""What a topic set without an inline_limit does; nothing else in a format is ever absent."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the recorded format as a JSON object.")]
 
 
@@ -58,4 +61,6 @@ def _show(found: Format, *, json: bool) -> None:
     if json:
         data(as_json(found))
     else:
-        table(["setting", "value"], [[name, str(value)] for name, value in msgspec.structs.asdict(found).items()])
+        entries = msgspec.structs.asdict(found).items()
+        shown = [[name, _EVERYTHING_INLINE if value is None else str(value)] for name, value in entries]
+        table(["setting", "value"], shown)
