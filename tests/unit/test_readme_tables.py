@@ -16,7 +16,7 @@ from llm_orchestrator_state.cli.main import app
 from llm_orchestrator_state.cli.metrics import WorkerMetrics
 from llm_orchestrator_state.engine.counts import Counts
 from llm_orchestrator_state.engine.worker import Progress
-from llm_orchestrator_state.kafka.topic_settings import SETTINGS
+from llm_orchestrator_state.kafka.topic_settings import DAY_MS, SETTINGS
 from llm_orchestrator_state.model import limits
 from llm_orchestrator_state.model.kinds import KIND_OF_WORD, KINDS
 from llm_orchestrator_state.model.transitions import ANY_STEP, EXISTING, NO_STEP, OPEN, RULES, Rule
@@ -30,6 +30,7 @@ from tests.readme import CHECKOUT, README, blocks, section, tables, words
 PROGRAM = "llm-orchestrator-state"
 RUN_WORDS = {"open": OPEN, "any": EXISTING}
 STEP_WORDS = {"any": ANY_STEP - {NO_STEP}}
+REJECTIONS_DAYS = next(int(each.value) for each in SETTINGS["rejections"] if each.name == "retention.ms") // DAY_MS
 IN_FLIGHT = "; failed, if the step is running"
 
 
@@ -113,6 +114,8 @@ def test_the_table_of_topics_has_their_cleanup_and_size() -> None:
         ("Rejections", f"nested deeper than {limits.MAX_JSON_DEPTH}"),
         ("Rejections", f"larger than {limits.MAX_STATE_BYTES >> 20} MiB"),
         ("Guarantees", f"after {limits.WINDOW} other events"),
+        ("Guarantees", f"{REJECTIONS_DAYS} days long"),
+        ("What a consumer sees", f"rejections for {REJECTIONS_DAYS} days"),
     ],
 )
 def test_the_limits_that_the_text_names_are_those_of_the_format(name: str, sentence: str) -> None:

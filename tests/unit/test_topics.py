@@ -65,11 +65,13 @@ def test_compacted_topics_keep_tombstones_for_a_day(role: str) -> None:
     assert setting(role, "delete.retention.ms").allows(str(2 * DAY_MS))
 
 
-@pytest.mark.parametrize("role", ["events", "rejections"])
-def test_logs_are_never_trimmed_unless_somebody_says_so(role: str) -> None:
+@pytest.mark.parametrize(("role", "kept_ms"), [("events", -1), ("rejections", 90 * DAY_MS)])
+def test_events_are_kept_for_ever_and_rejections_for_90_days_unless_somebody_says_otherwise(
+    role: str, kept_ms: int
+) -> None:
     assert setting(role, "cleanup.policy").value == "delete"
     assert not setting(role, "cleanup.policy").allows("compact,delete")
-    assert setting(role, "retention.ms").value == "-1"
+    assert setting(role, "retention.ms").value == str(kept_ms)
     assert setting(role, "retention.ms").allows("604800000")
 
 

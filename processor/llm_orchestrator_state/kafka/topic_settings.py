@@ -28,8 +28,6 @@ _DURABLE = Setting("unclean.leader.election.enable", "false", "equal")
 
 _LOG = (
     Setting("cleanup.policy", "delete", "equal"),
-    # rebuild needs the log from its start, and a rejection loses nothing; who trims them does it knowingly
-    Setting("retention.ms", "-1", "free"),
     Setting("retention.bytes", "-1", "free"),
     _DURABLE,
 )
@@ -48,12 +46,14 @@ def _largest(size: int) -> Setting:
 
 
 SETTINGS: dict[str, tuple[Setting, ...]] = {
-    "events": (*_LOG, _largest(MAX_EVENT_BYTES)),
+    # rebuild and verify need the log from its start: who trims it does it knowingly
+    "events": (*_LOG, Setting("retention.ms", "-1", "free"), _largest(MAX_EVENT_BYTES)),
     # a state of the largest size, with its key, headers and the batch around it
     "state": (*_COMPACTED, _largest(MAX_EVENT_BYTES)),
     "checkpoints": (*_COMPACTED, _largest(MAX_OUTPUT_BYTES)),
     "outputs": (*_COMPACTED, _largest(MAX_OUTPUT_BYTES)),
-    # less than this, and a legal event's rejection would abort its transaction for ever
-    "rejections": (*_LOG, _largest(MAX_OUTPUT_BYTES)),
+    # read by people and by publishers that wait, and its bytes are in the event log as well; of the size, less than this
+    # and a legal event's rejection would abort its transaction for ever
+    "rejections": (*_LOG, Setting("retention.ms", str(90 * DAY_MS), "free"), _largest(MAX_OUTPUT_BYTES)),
     "meta": _COMPACTED,
 }
