@@ -108,6 +108,18 @@ def test_counts_tell_what_became_of_every_event() -> None:
     assert {code.value: count for code, count in counts.rejected.items()} == {"illegal_transition": 1, "run_exists": 1}
 
 
+def test_what_was_rolled_back_is_counted_once_when_it_is_judged_again() -> None:
+    partition = begun()
+    partition.publish(event("StepStarted"), BEGIN[1], event("WorkflowStarted"))
+    for _ in range(3):
+        partition.judge()
+        partition.task.rollback()
+    partition.judge()
+    partition.commit()
+    counts = partition.task.counts
+    assert (counts.applied, counts.duplicate, counts.all_rejected) == (3, 1, 1)
+
+
 @pytest.mark.parametrize("kind", ["WorkflowCreated", "WorkflowSaved"])
 def test_a_run_begins_only_on_the_partition_that_its_key_belongs_to(kind: str) -> None:
     right = partition_of(KEY, 5)

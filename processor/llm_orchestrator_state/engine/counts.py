@@ -18,6 +18,9 @@ class Counts(msgspec.Struct):
     def all_rejected(self) -> int:
         return sum(self.rejected.values())
 
+    def copy(self) -> Counts:
+        return Counts(self.applied, self.duplicate, dict(self.rejected))
+
     def reject(self, code: Code, number: int = 1) -> None:
         self.rejected[code] = self.rejected.get(code, 0) + number
 

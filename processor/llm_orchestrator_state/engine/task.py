@@ -59,6 +59,7 @@ class PartitionTask:
         self.position = position
         """Offset of the next record to judge."""
         self.counts = Counts()
+        self._committed_counts = Counts()
         self.committed = position
         """Where the store is: what lies before it was judged and committed."""
         self._topic = topic
@@ -243,6 +244,7 @@ class PartitionTask:
     def commit(self) -> None:
         """What changes() said is committed and in the store."""
         self.committed = self.position
+        self._committed_counts = self.counts.copy()
         for key in self._changed:
             run = self._drop(key)
             if run is not None and run.record["status"] in OPEN:
@@ -257,6 +259,7 @@ class PartitionTask:
         for key in self._changed:
             self._drop(key)
         self._end()
+        self.counts = self._committed_counts.copy()
         self.position = self.committed
         return self.position
 
