@@ -83,7 +83,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             _about(
                 "Identity of this worker in the group (group.instance.id), stable across restarts.",
                 "1 to 100 letters, digits, '.', '_' or '-'",
-                default="<host>-<first free slot of the state directory>",
+                default="<host>-<4 hex digits of the state directory's path>-<first free slot in it>",
                 pattern=KAFKA_NAME,
                 min_length=1,
                 max_length=100,

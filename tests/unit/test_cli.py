@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from llm_orchestrator_state.cli.lines import LONGEST_LINE, open_lines
 from llm_orchestrator_state.cli.logs import JsonFormatter, TextFormatter
 from llm_orchestrator_state.cli.main import run
 from llm_orchestrator_state.cli.terminal import escaped
+from llm_orchestrator_state.cli.worker import instance_id_of
 from llm_orchestrator_state.errors import BadInput, Configuration
-from llm_orchestrator_state.settings import settings_table
+from llm_orchestrator_state.settings import Settings, settings_table
 
 HEAVY = {"confluent_kafka", "rocksdict", "fastavro", "prometheus_client"}
 START_LIMIT_S = 0.3
@@ -190,6 +192,21 @@ def test_foreign_text_cannot_drive_the_terminal() -> None:
 def test_an_error_message_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["list", "--status", "\x1b[31mred"]) == 2
     assert "\\x1b[31mred" in one_error_line(capsys)
+
+
+def test_a_workers_identity_is_stable_and_of_its_host_its_state_directory_and_its_slot(tmp_path: Path) -> None:
+    def identity(directory: Path) -> tuple[str, str]:
+        """Without its slot, and the slot."""
+        before, _, slot = instance_id_of(Settings(state_dir=directory)).rpartition("-")
+        return before, slot
+
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    one, other = identity(tmp_path / "a"), identity(tmp_path / "b")
+    assert re.fullmatch(r"[A-Za-z0-9._-]+-[0-9a-f]{4}", one[0])
+    assert one[1] == other[1] == "0"
+    assert one[0] != other[0]
+    assert identity(tmp_path / "link") == (one[0], "1")
+    assert instance_id_of(Settings(state_dir=tmp_path / "a", instance_id="mine")) == "mine"
 
 
 def read_lines(path: Path) -> list[tuple[int, bytes]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import logging
+import os
 import re
 import signal
 import socket
@@ -56,7 +58,7 @@ def worker(
     call = session(context)
     call.client_lines = True
     with _stopping() as stop:
-        cluster = call.member(_instance_id(call.settings))
+        cluster = call.member(instance_id_of(call.settings))
         metrics = _metrics(call.settings)
         running = _started(call, cluster)
         ends = _ends(cluster) if until_end else None
@@ -90,14 +92,17 @@ def _stopping() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _instance_id(settings: Settings) -> str:
-    """As given, else from the host's name and the first slot of the state directory that is free."""
+def instance_id_of(settings: Settings) -> str:
+    """As given, else from the host's name, the state directory's path, and the first of its slots that is free."""
     from ..store.slots import claim_slot
 
     if settings.instance_id:
         return settings.instance_id
     host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:80] or "host"
-    return f"{host}-{claim_slot(settings.state_dir)}"
+    slot = claim_slot(settings.state_dir)
+    # slots tell the workers on one directory apart, and not those of two directories on one host
+    path = hashlib.sha256(os.fsencode(settings.state_dir.resolve())).hexdigest()[:4]
+    return f"{host}-{path}-{slot}"
 
 
 def _started(call: Session, cluster: Cluster) -> Worker:
