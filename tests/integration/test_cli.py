@@ -500,6 +500,27 @@ def test_rebuild_into_a_fresh_topic_set_gives_the_same_states(
     assert not list((tmp_path / "other").glob("*.events"))
 
 
+def test_a_worker_refuses_rebuilt_stores_and_touches_nothing(folded: tuple[Command, list[str]], tmp_path: Path) -> None:
+    command, _ = folded
+    rebuilt = tmp_path / "rebuilt"
+    command("rebuild", "--directory", str(rebuilt))
+    publish(command, tmp_path, created(str(uuid.uuid4()), 0))
+
+    def there() -> dict[Path, bytes]:
+        databases = (rebuilt / f"{command.prefix}.events").glob("*/*")
+        # RocksDB begins a new LOG, its diary, whenever anybody looks
+        return {path: path.read_bytes() for path in databases if not path.name.startswith("LOG")}
+
+    before = there(), len(records(command, "state"))
+    for words in (["worker", "--log-level", "error"], ["verify"]):
+        err = command(*words, "--state-dir", str(rebuilt), code=5)[1]
+        assert err.count("\n") == 1
+        assert "rebuilt from the event log" in err
+        assert "use another state directory" in err
+    assert (there(), len(records(command, "state"))) == before
+    assert sum(report["not_judged"] for report in command.objects("verify")) == 1
+
+
 def test_rebuild_refuses_a_directory_that_has_stores(folded: tuple[Command, list[str]], tmp_path: Path) -> None:
     command, _ = folded
     err = command("rebuild", "--directory", str(tmp_path / "state"), code=5)[1]

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from ..kafka.cluster import Cluster
     from ..store.rocks import RocksStores
 
+REBUILT = "rebuilt from the event log"
+"""Stands in the identity of a store that is not level with a state topic."""
+
 
 def worker_config(call: Session, cluster: Cluster) -> WorkerConfig:
     """For topics that are as they must be. Raises TopicMismatch, Connection."""
@@ -38,3 +41,10 @@ def stores(cluster: Cluster, directory: Path) -> RocksStores:
     from ..store.rocks import RocksStores
 
     return RocksStores(directory, cluster.topics.events, cluster.identity())
+
+
+def rebuilt_stores(cluster: Cluster, directory: Path) -> RocksStores:
+    """Those of `rebuild`, which no worker takes for its own: they have judged events whose states no topic has seen."""
+    from ..store.rocks import RocksStores
+
+    return RocksStores(directory, cluster.topics.events, (*cluster.identity(), REBUILT))

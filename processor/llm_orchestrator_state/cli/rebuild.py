@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import StateDirectory
-from .processing import stores, worker_config
+from .processing import rebuilt_stores, worker_config
 from .session import Session, session
 from .terminal import as_json, data, progress, say, table
 
@@ -61,14 +61,10 @@ def _rebuilt(call: Session, directory: Path, *, partial: bool, into: str | None)
     cluster = call.member("rebuild")
     config = worker_config(call, cluster)
     engine.missing_events(cluster, config, partial=partial)
-    fresh = stores(cluster, directory)
-    for partition in range(config.format.partitions):
-        if kept := fresh.open_read_only(partition):
-            kept.close()
-            raise StateDirectory(
-                f"{directory / cluster.topics.events / str(partition)} exists already; give --directory one "
-                "without stores"
-            )
+    fresh = rebuilt_stores(cluster, directory)
+    for path in map(fresh.path, range(config.format.partitions)):
+        if path.exists():
+            raise StateDirectory(f"{path} exists already; give --directory one without stores")
     claim_slot(directory)  # it can be written, and this is known before anything is published
     target = None if into is None else _target(call, cluster, into, config.format.partitions)
     done: dict[int, Rebuilt] = {}

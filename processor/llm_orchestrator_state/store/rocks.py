@@ -90,7 +90,8 @@ class RocksStore:
             )
         if (found := self._get(_IDENTITY)) not in {None, identity}:
             raise ForeignStore(
-                f"{self._path} belongs to cluster and topic {found!r}, needed {identity!r}; use another state directory"
+                f"{self._path} belongs to cluster and topic {_shown(found)}, needed {_shown(identity)}; use another state "
+                "directory"
             )
 
     def own(self, identity: bytes) -> None:
@@ -126,14 +127,18 @@ class RocksStore:
         raise failure from None
 
 
+def _shown(identity: bytes | None) -> str:
+    return (identity or b"").decode(errors="replace")
+
+
 class RocksStores:
     """The stores of one topic's partitions; see interface.Stores.
 
-    identity: cluster id and topic id; a store that was made for others is refused.
+    identity: cluster id, topic id, and what else sets these stores apart; a store that was made for others is refused.
     memory: what all databases of the process share.
     """
 
-    def __init__(self, state_dir: Path, topic: str, identity: tuple[str, str], memory: Memory | None = None) -> None:
+    def __init__(self, state_dir: Path, topic: str, identity: tuple[str, ...], memory: Memory | None = None) -> None:
         self._directory = state_dir / topic
         self._identity = msgspec.json.encode(identity)
         self._memory = memory or Memory()
