@@ -23,6 +23,7 @@ from llm_orchestrator_state.cli.terminal import escaped
 from llm_orchestrator_state.cli.worker import instance_id_of
 from llm_orchestrator_state.errors import BadInput, Configuration
 from llm_orchestrator_state.settings import Settings, settings_table
+from llm_orchestrator_state.wire import schemas
 
 HEAVY = {"confluent_kafka", "rocksdict", "fastavro", "prometheus_client"}
 START_LIMIT_S = 0.3
@@ -83,6 +84,34 @@ def test_help_names_every_setting_and_every_exit_code(
     for code, meaning in exit_codes().items():
         assert meaning
         assert f" {code} " in shown
+
+
+def test_help_says_what_stands_for_a_settings_value_and_where_the_documentation_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for setting in settings_table().values():
+        assert re.search(rf"{setting.flag} [A-Z]+", shown), setting.name
+    for text in ("--config FILE", "--state-dir DIR", "--commit-interval DURATION", "--property KEY=VALUE"):
+        assert text in shown
+    assert "README.md" in shown
+    assert "schemas/transition-event.schema.json" in shown
+    assert (schemas.directory() / "transition-event.schema.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[], ["demo"], ["broker", "start"], ["topics"], ["topics", "create"], ["publish"], ["worker"], ["get"], ["list"],
+     ["rejections", "list"], ["verify"], ["rebuild"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_help_shows_no_type_beside_a_flag(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--help" in shown
+    assert "bool" not in shown.lower()
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from .commands import Command, Group
 from .session import session
 from .terminal import as_json, data, say
 
-app = typer.Typer(help="A real Apache Kafka on this machine, for trying things out.")
+app = typer.Typer(cls=Group, help="A real Apache Kafka on this machine, for trying things out.")
 
 
-@app.command()
+@app.command(cls=Command)
 def start(
     context: typer.Context,
     *,
@@ -25,7 +26,7 @@ def start(
     data(LocalBroker().start(fresh=fresh).encode())
 
 
-@app.command()
+@app.command(cls=Command)
 def stop(context: typer.Context) -> None:
     """Stop it. Its data stay."""
     from ..local.broker import LocalBroker
@@ -34,7 +35,7 @@ def stop(context: typer.Context) -> None:
     say("stopped" if LocalBroker().stop() else "it was not running")
 
 
-@app.command()
+@app.command(cls=Command)
 def status(
     context: typer.Context,
     *,

@@ -53,11 +53,16 @@ def take_settings(arguments: Sequence[str]) -> tuple[Given, list[str]]:
 
 
 def flag_text(setting: Setting) -> str:
-    """As documentation shows it."""
-    if not setting.is_table:
-        return setting.flag
+    """As documentation shows it, with what stands for its value."""
     short = f"{PROPERTY_FLAG}, " if setting.name == "properties" else ""
-    return f"{short}{setting.flag} KEY=VALUE"
+    return f"{short}{setting.flag} {_value(setting)}"
+
+
+def _value(setting: Setting) -> str:
+    if setting.is_table:
+        return "KEY=VALUE"
+    kinds = {"seconds": "DURATION", "bytes": "SIZE"}
+    return kinds.get(setting.unit) or setting.name.rpartition("_")[2].upper()
 
 
 def _split(word: str) -> tuple[str, str | None]:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+DOCUMENTATION = """\
+ Documentation: README.md of the project, which is also the package's description. An event as a line of JSON:
+ schemas/transition-event.schema.json, in the project and in the installed package."""
+
+
 def exit_codes() -> dict[int, str]:
     """What each exit code means, from the exceptions that have them."""
     meanings = {0: "Done.", 1: "An error that this program does not foresee.", 130: "Interrupted."}
@@ -55,3 +60,4 @@ def print_tables() -> None:
         "(properties: key=value, separated by commas).\n"
     )
     console.print(Panel(codes, title="Exit codes", title_align="left", border_style="dim"))
+    console.print(DOCUMENTATION)

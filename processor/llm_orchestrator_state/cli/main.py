@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
 from ..errors import StateError
 from ..settings import PROGRAM
 from . import broker, demo, publish, rebuild, rejections, runs, topics, verify, worker
+from .commands import Command, Group
 from .flags import take_settings
 from .session import Session
 from .terminal import data, say
@@ -25,7 +25,7 @@ INTERRUPTED = 130
 UsageError = cast(type[Exception], typer.BadParameter.__base__)
 
 
-class CommandsAndSettings(TyperGroup):
+class CommandsAndSettings(Group):
     """Help that ends with the settings and the exit codes, from their tables."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -50,16 +50,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
+app.command("demo", cls=Command)(demo.demo)
 app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")
-app.command("publish")(publish.publish)
-app.command("worker")(worker.worker)
-app.command("get")(runs.get)
-app.command("list")(runs.list_)
+app.command("publish", cls=Command)(publish.publish)
+app.command("worker", cls=Command)(worker.worker)
+app.command("get", cls=Command)(runs.get)
+app.command("list", cls=Command)(runs.list_)
 app.add_typer(rejections.app, name="rejections")
-app.command("verify")(verify.verify)
-app.command("rebuild")(rebuild.rebuild)
+app.command("verify", cls=Command)(verify.verify)
+app.command("rebuild", cls=Command)(rebuild.rebuild)
 
 
 def _show_version(wanted: bool) -> None:

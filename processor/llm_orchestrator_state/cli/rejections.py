@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .commands import Command, Group
 from .session import session
 from .terminal import as_json, data, table
 
 if TYPE_CHECKING:
     from ..kafka.interface import Message
 
-app = typer.Typer(help="Events that were not applied, each with its reason.")
+app = typer.Typer(cls=Group, help="Events that were not applied, each with its reason.")
 
 
 @app.callback()
@@ -21,7 +22,7 @@ def _group() -> None:
     """A group even while it has one command."""
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_(
     context: typer.Context,
     *,

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .commands import Command, Group
 from .session import session
 from .terminal import as_json, data, table
 
 if TYPE_CHECKING:
     from ..kafka.format import Format
 
-app = typer.Typer(help="The topic set: <prefix>.events, .state, .checkpoints, .outputs, .rejections and .meta.")
+app = typer.Typer(
+    cls=Group, help="The topic set: <prefix>.events, .state, .checkpoints, .outputs, .rejections and .meta."
+)
 
 _EVERYTHING_INLINE = "everything inline"
 """What a topic set without an inline_limit does; nothing else in a format is ever absent."""
@@ -20,15 +23,16 @@ _EVERYTHING_INLINE = "everything inline"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the recorded format as a JSON object.")]
 
 
-@app.command()
+@app.command(cls=Command)
 def create(
     context: typer.Context,
     *,
     partitions: Annotated[
-        int | None, typer.Option(help="Partitions of each topic, fixed for ever. Default: 4.", show_default=False)
+        int | None,
+        typer.Option(metavar="N", help="Partitions of each topic, fixed for ever. Default: 4.", show_default=False),
     ] = None,
     replication: Annotated[
-        int | None, typer.Option(help="Replicas of each partition. Default: 3, or the brokers there are.")
+        int | None, typer.Option(metavar="N", help="Replicas of each partition. Default: 3, or the brokers there are.")
     ] = None,
     checkpoints: Annotated[
         Literal["step", "requested", "off"] | None,
@@ -46,7 +50,7 @@ def create(
     _show(made, json=json)
 
 
-@app.command()
+@app.command(cls=Command)
 def check(context: typer.Context, *, json: JsonOption = False) -> None:
     """Compare the topics with what they must be. Exit code 4, with the commands that repair it, when they differ."""
     from ..kafka import topics
