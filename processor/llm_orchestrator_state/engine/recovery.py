@@ -156,7 +156,6 @@ class Recovery:
             for messages, position in scan(
                 reader, self._config.topics.state, partition, positions.state, state_log.end
             ):
-                restored += len(messages)
                 # a record that was made by a rebuild names no event
                 greatest = max([source_offset(message.headers()) for message in messages], default=-1)
                 if greatest >= (known or 0):
