@@ -8,7 +8,7 @@ from tests.integration.harness import SESSION_S, Stage, until
 from tests.integration.processes import Processes
 
 KILLS = 20
-LONGEST_LIFE_S = 3.0
+LONGEST_LIFE_S = 2.5
 """From before a worker has its partitions to some seconds of work."""
 
 
