@@ -43,12 +43,9 @@ class Program:
             )
         self._said = b""
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def cpu_s(self) -> float:
-        return machine.cpu_s(self.pid)
+        """Of its threads that have not ended, so far."""
+        return machine.running_s(self._process.pid)
 
     def expect(self, what: str, patience_s: float) -> dict[str, Any]:
         """What it says next under this name (a JSON object a line: {"what": …}). Raises ProgramFailed."""

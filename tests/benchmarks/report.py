@@ -74,7 +74,11 @@ def restore_text(figures: Figures) -> str:
     return "\n".join(
         [
             f"restore: {figures['states']:,} states of {figures['state_bytes']:.0f} bytes",
-            _line("cold restore", f"{figures['states_per_s']:,.0f} states/s ({figures['restore_s']:.2f} s)"),
+            _line(
+                "cold restore",
+                f"{figures['states_per_s']:,.0f} states/s ({figures['restore_s']:.2f} s, "
+                f"CPU {figures['restore_cpu_us']:.1f} µs per state)",
+            ),
             _line("cold start", f"{figures['cold_start_s']:.2f} s from the process's start to the first commits"),
             _line("warm start", f"{figures['warm_start_s']:.2f} s"),
         ]

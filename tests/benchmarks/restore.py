@@ -40,6 +40,7 @@ def restore(on: System, states: int) -> dict[str, Any]:
         "state_bytes": size / records,
         "restore_s": restore_s,
         "states_per_s": records / restore_s,
+        "restore_cpu_us": median(level["cpu_s"] for _, level in cold) / records * 1e6,
         "cold_start_s": median(started for started, _ in cold),
         "warm_start_s": median(warm),
     }

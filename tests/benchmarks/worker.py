@@ -25,7 +25,8 @@ from tests.benchmarks import machine
 class WatchedCluster(Cluster):
     """Notes when the first record of a log arrived: recovery reads the state topic with such a reader."""
 
-    first_read: float | None = None
+    first_read: tuple[float, float] | None = None
+    """Its moment, and this process's CPU time until then."""
 
     def reader(self) -> LogReader:
         reader = super().reader()
@@ -34,7 +35,7 @@ class WatchedCluster(Cluster):
         def noting(num_messages: int, timeout: float) -> Any:
             messages = consume(num_messages, timeout)
             if messages and self.first_read is None:
-                self.first_read = time.perf_counter()
+                self.first_read = time.perf_counter(), time.process_time()
             return messages
 
         class Watched:
@@ -79,8 +80,8 @@ class Course:
         now = self._last
         if not self._level and len(now.progress.partitions) == self._partitions:
             self._level = True
-            first = self._cluster.first_read
-            say("level", restored=now.progress.restored, seconds=now.at - first if first is not None else 0.0)
+            at, cpu_s = self._cluster.first_read or (now.at, now.cpu_s)
+            say("level", seconds=now.at - at, cpu_s=now.cpu_s - cpu_s)
         if self._began is None and now.judged:
             poll = now.progress.seconds["poll"]
             worked_s = sum(now.progress.seconds.values()) - sum(before.progress.seconds.values())
