@@ -158,10 +158,7 @@ class Partitions:
 
     def _on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         """Called at the end of every rebalance, also with nothing (cooperative: what we had, we keep)."""
-        metadata = consumer.consumer_group_metadata()
-        # one that was thrown out since has no member id, and what it sends without a generation a group that is
-        # empty by then does not refuse
-        self.generation = metadata if consumer.memberid() else None
+        self._read_generation(consumer)
         self.assigned_once = True
         # paused, until the store says where to go on. The fetcher may begin before that: not at an offset that a
         # trimmed log does not have (a third of all starts failed), but at the end, which is there
@@ -179,8 +176,16 @@ class Partitions:
         """Somebody else has them already: what is uncommitted is forgotten."""
         self._let_go(consumer, partitions)
 
+    def _read_generation(self, consumer: Any) -> None:
+        metadata = consumer.consumer_group_metadata()
+        # one that was thrown out since has no member id, and what it sends without a generation a group that is
+        # empty by then does not refuse
+        self.generation = metadata if consumer.memberid() else None
+
     def _let_go(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         consumer.incremental_unassign(partitions)
+        # the new generation has begun, and what we keep is committed under it; on_assign may be long in coming
+        self._read_generation(consumer)
         for p in partitions:
             self._forget(p.partition)
 

@@ -82,12 +82,15 @@ class Worker:
         """
         self._failed = True  # unless this turn comes to its end
         self._partitions.advance()
+        first = self._wait_for_one(max_wait_s)
+        if first is not None:
+            # judged before the next call: a rebalance within that one may go back behind it
+            self._process([first])
         began = self._clock.monotonic()
-        messages = self._fetch(max_wait_s)
-        began = self._spent("poll", began)
+        messages = self._consumer.consume(MAX_BATCH, 0)
+        self._spent("poll", began)
         self._process(messages)
-        self._spent("judge", began)
-        self._commit_if_due(drained=not messages)
+        self._commit_if_due(drained=first is None and not messages)
         self._note_level_if_due()
         self._failed = False
 
@@ -139,17 +142,19 @@ class Worker:
 
     # --- judging -----------------------------------------------------------------------------------------------------
 
-    def _fetch(self, max_wait_s: float) -> list[Message]:
+    def _wait_for_one(self, max_wait_s: float) -> Message | None:
+        """consume() waits until its batch is full or the time is over; poll() returns with the first record."""
+        began = self._clock.monotonic()
         wait = min(max_wait_s, self._partitions.idle_s())
         if self._unit_began is not None:
             due = min(self._drained_commit_at, self._unit_began + self._config.commit_interval_s)
-            wait = max(0.0, min(wait, due - self._clock.monotonic()))
-        if wait == 0:
-            return self._consumer.consume(MAX_BATCH, 0)
-        first = self._consumer.poll(wait)
-        return [] if first is None else [first, *self._consumer.consume(MAX_BATCH, 0)]
+            wait = min(wait, due - began)
+        message = self._consumer.poll(wait) if wait > 0 else None
+        self._spent("poll", began)
+        return message
 
     def _process(self, messages: list[Message]) -> None:
+        began = self._clock.monotonic()
         by_partition: dict[int, list[Message]] = {}
         for message in messages:
             if message.error():
@@ -174,6 +179,7 @@ class Worker:
                 self._partitions.wait(partition, error)
             except CorruptStore as error:
                 self._partitions.restore(partition, error)
+        self._spent("judge", began)
 
     def _consumer_error(self, message: Message) -> None:
         error: KafkaError = message.error()
