@@ -61,6 +61,10 @@ def test_the_first_and_the_last_instant_of_these_years_are_fine(instant: int) ->
     assert payload_problem(event("WorkflowStarted", at=instant)) is None
 
 
+def test_version_0_says_that_there_is_no_run() -> None:
+    assert payload_problem(event("WorkflowCreated", expected=0)) is None
+
+
 def test_no_version_is_negative() -> None:
     assert told(event("WorkflowStarted", expected=-1)).startswith("expected_version: ")
 
@@ -161,6 +165,26 @@ def test_what_passes_can_be_given_to_users(one: TransitionEvent) -> None:
 
 
 GOOD = state("running", step(status="completed", outputs="1"), last_event_id=RUN, completed_at=T0)
+AT_THE_EDGE = [
+    state("running", step(), step("b", attempt=MAX_INT, retry_count=MAX_INT, usage={"in": 0})),
+    state(started_at=MIN_INSTANT, updated_at=MAX_INSTANT, completed_at=MIN_INSTANT),
+    state("failed", step(status="skipped", started_at=MAX_INSTANT, completed_at=MIN_INSTANT), fencing_token=-1),
+    state(version=0, checkpoint_count=2**63 - 1, parent={"id": OTHER_RUN.upper(), "step_id": ""}, last_event_id=RUN),
+    state("completed", step(outputs="[" * 128 + "]" * 128), context="null", usage={"": 2**63 - 1}),
+]
+
+
+@pytest.mark.parametrize(("kind", "field"), GIVEN)
+@pytest.mark.parametrize("good", [GOOD, *AT_THE_EDGE])
+def test_a_given_state_at_the_edge_of_what_can_be_stored_is_fine(kind: str, field: str, good: StateRecord) -> None:
+    assert payload_problem(with_field(kind, field, good)) is None
+
+
+@pytest.mark.parametrize("timestamp", [MIN_INSTANT, MAX_INSTANT])
+def test_a_checkpoints_timestamp_may_be_the_first_and_the_last_instant(timestamp: int) -> None:
+    assert payload_problem(event("CheckpointRequested", timestamp=timestamp)) is None
+
+
 SPOILED = [
     (field["name"], data_of_field("WorkflowState", field["name"])) for field in current("WorkflowState")["fields"]
 ]
