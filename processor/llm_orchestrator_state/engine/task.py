@@ -116,7 +116,8 @@ class PartitionTask:
         except UnknownSchema as error:
             verdict = Rejection(Code.UNKNOWN_SCHEMA, str(error))
         else:
-            verdict = self._misplaced(key, event) or self._fold(key, len(value or b""), event)
+            run = self._runs.get(key)
+            verdict = self._misplaced(key, event, run) or self._fold(key, run, len(value or b""), event)
         if verdict is APPLIED:
             self.counts.applied += 1
             self._changed[key] = offset
@@ -128,9 +129,13 @@ class PartitionTask:
         else:
             self.counts.duplicate += 1
 
-    def _misplaced(self, key: bytes, event: EventRecord) -> Rejection | None:
-        if problem := payload_problem(event):
+    def _misplaced(self, key: bytes, event: EventRecord, run: KeptState | None) -> Rejection | None:
+        """run: the one with that key."""
+        known = run is not None and run.record["id"] == event["run_id"]
+        if problem := payload_problem(event, known_run=known):
             return Rejection(Code.INVALID_PAYLOAD, problem)
+        if known:
+            return None
         run_id = event["run_id"].lower()
         if key != run_id.encode():
             return Rejection(Code.KEY_MISMATCH, f"the key is {key[:60]!r}, the run {run_id}")
@@ -142,8 +147,7 @@ class PartitionTask:
                 )
         return None
 
-    def _fold(self, key: bytes, size: int, event: EventRecord) -> Verdict | Rejection:
-        run = self._runs.get(key)
+    def _fold(self, key: bytes, run: KeptState | None, size: int, event: EventRecord) -> Verdict | Rejection:
         # No smaller than the checkpoint of the run after this event, or a verdict would depend on where commits fall.
         # Four times: a new step's id is its key in the map, a field of it and a field of the checkpoint; and a small
         # step that was written with a schema of fewer fields gets the other fields' defaults.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 _M = 0x5BD1E995
 _WORD = 0xFFFFFFFF
 
@@ -9,12 +11,11 @@ _WORD = 0xFFFFFFFF
 def murmur2(key: bytes) -> int:
     """The 32-bit hash of org.apache.kafka.common.utils.Utils.murmur2, unsigned."""
     size = len(key)
-    h = (0x9747B28C ^ size) & _WORD
+    h = 0x9747B28C ^ size
     whole = size & ~3
-    for at in range(0, whole, 4):
-        k = int.from_bytes(key[at : at + 4], "little") * _M & _WORD
-        k = (k ^ k >> 24) * _M & _WORD
-        h = (h * _M & _WORD) ^ k
+    for k in struct.unpack_from(f"<{whole // 4}I", key):
+        k = k * _M & _WORD  # noqa: PLW2901
+        h = (h * _M & _WORD) ^ ((k ^ k >> 24) * _M & _WORD)
     if size > whole:
         h = (h ^ int.from_bytes(key[whole:], "little")) * _M & _WORD
     h = (h ^ h >> 13) * _M & _WORD

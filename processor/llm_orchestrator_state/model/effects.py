@@ -7,7 +7,7 @@ from typing import Any
 
 from .json_values import merge_patch
 from .limits import MAX_INT, MAX_LONG
-from .records import EventRecord, StateRecord, StepRecord
+from .records import EventRecord, ParentRecord, StateRecord, StepRecord
 
 Effect = Callable[[Any, Any, EventRecord], StateRecord]
 """Takes the state (None where there is no run), the kind's fields and the event; returns the state."""
@@ -73,8 +73,13 @@ def _created(_none: None, fields: Mapping[str, Any], event: EventRecord) -> Stat
     state["user_id"] = fields["user_id"]
     state["context"] = fields["context"]
     state["labels"] = fields["labels"]
-    state["parent"] = fields["parent"]
+    state["parent"] = _canonical(fields["parent"])
     return state
+
+
+def _canonical(parent: ParentRecord | None) -> ParentRecord | None:
+    """With the run id as it is a key."""
+    return parent and {"id": parent["id"].lower(), "step_id": parent["step_id"]}
 
 
 def _nothing(state: StateRecord, _fields: Mapping[str, Any], _event: EventRecord) -> StateRecord:
@@ -192,7 +197,7 @@ def _restored(state: StateRecord, fields: Mapping[str, Any], _event: EventRecord
 
 _REPLACED = (
     "workflow_id", "workflow_name", "user_id", "status", "started_at", "completed_at", "context", "error",
-    "error_type", "status_reason", "labels", "parent", "usage",
+    "error_type", "status_reason", "labels", "usage",
 )  # fmt: skip
 
 
@@ -200,6 +205,7 @@ def _replace(state: StateRecord, given: StateRecord) -> StateRecord:
     """Everything of the given state but what counts this run's events: version, window, token, counters."""
     for name in _REPLACED:
         state[name] = given[name]  # type: ignore[literal-required]
+    state["parent"] = _canonical(given["parent"])
     old = state["steps"]
     state["steps"] = given["steps"]
     for step_id, step in given["steps"].items():

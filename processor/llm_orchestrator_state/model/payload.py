@@ -15,11 +15,14 @@ Check = Callable[[Any], str | None]
 """Takes a value, returns what is wrong with it, without its name."""
 
 
-def payload_problem(event: EventRecord) -> str | None:
-    """What is wrong with the event, in one line; None if nothing is."""
+def payload_problem(event: EventRecord, *, known_run: bool = False) -> str | None:
+    """What is wrong with the event, in one line; None if nothing is.
+
+    known_run: its run_id is that of a state, and so needs no look.
+    """
     if not is_uuid(event["event_id"]):
         return f"event_id: no UUID text: {event['event_id'][:60]!r}"
-    if not is_uuid(event["run_id"]):
+    if not known_run and not is_uuid(event["run_id"]):
         return f"run_id: no UUID text: {event['run_id'][:60]!r}"
     if not MIN_INSTANT <= event["occurred_at"] <= MAX_INSTANT:
         return f"occurred_at: {_instant(event['occurred_at'])}"

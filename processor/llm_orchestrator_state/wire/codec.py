@@ -9,16 +9,15 @@ from ..model.records import CheckpointRecord, EventRecord, StateRecord, StepReco
 from . import schemas
 from .avro import read_block_counts, read_string, reader, write_long, write_string, writer
 from .framing import Framing, Registry
+from .written_out import read_event, write_live, write_step
 
 _STATE = schemas.current("WorkflowState")
 _HEAD = schemas.fields(_STATE, "id", "context_ref")
-_LIVE = schemas.fields(_STATE, "status", "usage")
 _CHECKPOINT_HEAD = schemas.fields(schemas.current("Checkpoint"), "id", "version")
-_STEP = schemas.current("StepState")
 
 _read_head, _write_head = reader(_HEAD), writer(_HEAD)
-_read_live, _write_live = reader(_LIVE), writer(_LIVE)
-_read_step, _write_step = reader(_STEP), writer(_STEP)
+_read_live = reader(schemas.fields(_STATE, "status", "usage"))
+_read_step = reader(schemas.current("StepState"))
 _write_checkpoint_head = writer(_CHECKPOINT_HEAD)
 _write_event = writer(schemas.current("TransitionEvent"))
 
@@ -60,12 +59,12 @@ class KeptState:
         steps = self._steps
         if self._changed:
             for step_id in self._changed:
-                steps[step_id] = write_string(step_id) + _write_step(record["steps"][step_id])
+                steps[step_id] = write_string(step_id) + write_step(record["steps"][step_id])
             self._changed.clear()
         if not steps:
-            body = self._head + _write_live(record) + b"\0"
+            body = self._head + write_live(record) + b"\0"
         else:
-            body = b"".join((self._head, _write_live(record), write_long(len(steps)), *steps.values(), b"\0"))
+            body = b"".join((self._head, write_live(record), write_long(len(steps)), *steps.values(), b"\0"))
         self.bound = len(body)
         return body
 
@@ -94,7 +93,7 @@ class Codec:
     """Encodes and decodes the values of all topics; decoding raises as Framing.decode() says."""
 
     def __init__(self, registry: Registry | None = None) -> None:
-        self._events = Framing("TransitionEvent", registry)
+        self._events = Framing("TransitionEvent", registry, read_event)
         self._states = Framing("WorkflowState", registry)
         self._checkpoints = Framing("Checkpoint", registry)
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..errors import Serialization
 from . import schemas
-from .avro import AvroError, decode, reader
+from .avro import AvroError, Read, decode, reader
 from .schemas import Schema
 
 SINGLE_OBJECT = b"\xc3\x01"
@@ -38,12 +38,15 @@ class Registry(Protocol):
 
 
 class Framing:
-    """Reads and frames one message: one of schemas.MESSAGES."""
+    """Reads and frames one message: one of schemas.MESSAGES.
 
-    def __init__(self, message: str, registry: Registry | None = None) -> None:
+    read: of bodies written with the current schema; None: compiled from it.
+    """
+
+    def __init__(self, message: str, registry: Registry | None = None, read: Read | None = None) -> None:
         self._schema = schemas.current(message)
         self._registry = registry
-        self._read = reader(self._schema)
+        self._read = read or reader(self._schema)
         self._written_with = {SINGLE_OBJECT + schemas.fingerprint(s): s for s in schemas.history(message)}
         own = SINGLE_OBJECT + schemas.fingerprint(self._schema)
         self._readers: dict[bytes, Callable[[bytes, int], Any]] = {own: self._decode_current}

@@ -6,8 +6,8 @@ writes a step in 2.4 where fastavro takes 6.3 (one core of a 2-core x86-64 machi
 """
 
 from .errors import AvroError
-from .reading import Read, decode, read_block_counts, read_string, reader
-from .writing import Write, write_long, write_string, writer
+from .reading import Read, decode, read_block_counts, read_long, read_string, reader
+from .writing import Write, write_bytes, write_long, write_string, writer
 
 __all__ = [
     "AvroError",
@@ -15,8 +15,10 @@ __all__ = [
     "Write",
     "decode",
     "read_block_counts",
+    "read_long",
     "read_string",
     "reader",
+    "write_bytes",
     "write_long",
     "write_string",
     "writer",
