@@ -132,9 +132,10 @@ def main(*, until_end: bool) -> None:
         worker = command._started(call, cluster)
         ends = command._ends(cluster)
         course = Course(worker, cluster, len(ends))
-        while stop.signal is None and not (until_end and worker.at_end(ends)):
-            worker.step(command.STEP_S)
-            course.note()
+        with command._no_automatic_collection():
+            while stop.signal is None and not (until_end and worker.at_end(ends)):
+                worker.step(command.STEP_S)
+                course.note()
         if stop.signal is None:
             course.end()
         worker.close()
