@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from llm_orchestrator_state.engine.recovery import Recovery
-from llm_orchestrator_state.engine.task import Changes, PartitionTask
+from llm_orchestrator_state.engine.task import PartitionTask, Record
 from llm_orchestrator_state.engine.transaction import Outcome, Transactions
 from llm_orchestrator_state.engine.worker import Worker
 from llm_orchestrator_state.store.interface import Positions
@@ -22,7 +22,7 @@ from tests.simulation.schedule import PARTITIONS, run_schedule
 MOST_SCHEDULES = 500
 """Within which a missing safeguard must be found out; measured: 0 to 58."""
 
-_real_changes = PartitionTask.changes
+_real_states = PartitionTask.states
 _real_run = Transactions.run
 
 
@@ -46,11 +46,11 @@ def _keeps_changed_runs(self: PartitionTask) -> int:
     return self.position
 
 
-def _writes_before_the_commit(self: PartitionTask) -> Changes:
-    changes = _real_changes(self)
+def _writes_before_the_commit(self: PartitionTask) -> Iterator[Record]:
+    records = list(_real_states(self))
     before = self.store.positions() or Positions(None, 0, 0.0)
-    self.store.write(((r.key or b"", r.value) for r in changes.states), before)
-    return changes
+    self.store.write(((r.key or b"", r.value) for r in records), before)
+    return iter(records)
 
 
 def _takes_aborted_for_committed(self: Transactions, *arguments: Any) -> tuple[Outcome, dict[int, int]]:
@@ -76,7 +76,7 @@ SAFEGUARDS = (
     Safeguard("after an abort the consumer goes back", Worker, "_go_back", _no_seek),
     Safeguard("after an abort the changed runs are forgotten", PartitionTask, "rollback", _keeps_changed_runs),
     Safeguard("an aborted transaction changes no store", Transactions, "run", _takes_aborted_for_committed),
-    Safeguard("uncommitted states never reach the store", PartitionTask, "changes", _writes_before_the_commit),
+    Safeguard("uncommitted states never reach the store", PartitionTask, "states", _writes_before_the_commit),
     Safeguard(
         "a commit without an answer is not taken for an abort",
         Worker, "_settled_outcome", lambda _self, _offsets: Outcome.ABORTED,

@@ -91,20 +91,25 @@ class Transactions:
             if error is None and (message.offset() or 0) >= 0:
                 delivered[batch.partition] = message.offset() + 1
 
-        records = list(batch.records)
-        last = len(records) - 1 if batch.kept else -1
         deadline = self._clock.monotonic() + CALL_TIMEOUT_S
-        for index, (key, value, headers) in enumerate(records):
-            on_delivery = note if index == last else None
+        records = iter(batch.records)
+        record = next(records, None)
+        while record is not None:
+            following = next(records, None)
+            on_delivery = note if batch.kept and following is None else None
             while True:
                 try:
-                    producer.produce(batch.topic, value, key, batch.partition, headers=headers, on_delivery=on_delivery)
+                    producer.produce(
+                        batch.topic, record.value, record.key, batch.partition,
+                        headers=record.headers, on_delivery=on_delivery,
+                    )  # fmt: skip
                 except BufferError:  # the client's queue is full
                     producer.poll(0.05)
                     if self._clock.monotonic() > deadline:
                         raise _Aborted("the producer's queue stays full") from None
                 else:
                     break
+            record = following
 
     def _flush(self, producer: TransactionalProducer) -> None:
         if producer.flush(CALL_TIMEOUT_S):

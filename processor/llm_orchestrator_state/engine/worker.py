@@ -6,7 +6,7 @@ poll -> judge (task) -> transaction -> store. step() is one turn of it; everythi
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -19,18 +19,21 @@ from .clock import Clock
 from .config import WorkerConfig
 from .counts import Counts
 from .partitions import Partitions
-from .task import PartitionTask
+from .task import PartitionTask, Record
 from .transaction import Batch, Outcome, Transactions
 
 log = logging.getLogger(__name__)
 
-MAX_BATCH = 2_000
-"""Records judged between two looks at the clock: about 30 ms of work."""
+BATCH_RATE = 50_000
+"""Records a second that a batch is made for: one batch is judged within a commit interval, and the more records of one
+run it has, the better (see task.py)."""
+
+MIN_BATCH, MAX_BATCH = 2_000, 50_000
 
 MAX_UNCOMMITTED_BYTES = 64 * 1024 * 1024
 """Input judged in one transaction; a flood of large events is committed before the interval is over."""
 
-STAGES = ("poll", "judge", "encode", "transaction", "store")
+STAGES = ("poll", "judge", "transaction", "store")
 
 ABORTED_PAUSE_S = 0.1
 """Before a lone event is tried again: most aborts are a rebalance that is not over."""
@@ -62,6 +65,7 @@ class Worker:
         self._kafka = kafka
         self._clock = clock
         self._config = config
+        self._batch = max(MIN_BATCH, min(MAX_BATCH, int(config.commit_interval_s * BATCH_RATE)))
         self._commits = 0
         self._failed = False
         self._seconds = dict.fromkeys(STAGES, 0.0)
@@ -87,7 +91,7 @@ class Worker:
             # judged before the next call: a rebalance within that one may go back behind it
             self._process([first])
         began = self._clock.monotonic()
-        messages = self._consumer.consume(MAX_BATCH, 0)
+        messages = self._consumer.consume(self._batch, 0)
         self._spent("poll", began)
         self._process(messages)
         self._commit_if_due(drained=first is None and not messages)
@@ -218,29 +222,28 @@ class Worker:
         if not tasks:
             return
         began = self._clock.monotonic()
-        changes = {p: task.changes() for p, task in tasks.items()}
+        written: dict[int, list[Record]] = {p: [] for p in tasks}
         offsets = {p: task.position for p, task in tasks.items()}
-        encoded = self._spent("encode", began)
         topics = self._config.topics
         batches = [
             batch
-            for p, change in changes.items()
+            for p, task in tasks.items()
             for batch in (
-                Batch(topics.checkpoints, p, change.checkpoints),
-                Batch(topics.rejections, p, change.rejections),
-                Batch(topics.state, p, change.states, kept=True),
+                Batch(topics.checkpoints, p, task.checkpoints()),
+                Batch(topics.rejections, p, task.rejections()),
+                Batch(topics.state, p, _noted(task.states(), written[p]), kept=True),
             )
         ]
         outcome, delivered = self._transactions.run(batches, offsets, topics.events, self._partitions.generation)
         if outcome is Outcome.UNKNOWN:
             outcome = self._settled_outcome(offsets)
-        over = self._spent("transaction", encoded)
+        over = self._spent("transaction", began)
         if outcome is Outcome.ABORTED:
             self._drained_commit_at = self._clock.monotonic() + ABORTED_PAUSE_S
             self._go_back(tasks)
             return
         for p, task in tasks.items():
-            self._write(p, ((r.key or b"", r.value) for r in changes[p].states), delivered.get(p))
+            self._write(p, ((r.key or b"", r.value) for r in written[p]), delivered.get(p))
             task.commit()
         self._commits += 1
         now = self._spent("store", over)
@@ -289,3 +292,9 @@ class Worker:
         for p, task in list(self._partitions.tasks.items()):
             if not task.uncommitted:
                 self._write(p, (), None)
+
+
+def _noted(records: Iterable[Record], into: list[Record]) -> Iterator[Record]:
+    for record in records:
+        into.append(record)
+        yield record

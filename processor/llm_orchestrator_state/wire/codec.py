@@ -103,6 +103,10 @@ class Codec:
     def decode_event(self, message: bytes | None) -> EventRecord:
         return cast(EventRecord, self._events.decode(message))
 
+    def must_ask_for(self, message: bytes | None) -> bool:
+        """Whether decode_event() would ask a schema registry, which may not answer."""
+        return self._events.must_ask_for(message)
+
     def frame_state(self, body: bytes) -> bytes:
         return self._states.header + body
 

@@ -68,6 +68,12 @@ class Framing:
         except AvroError as error:
             raise Undecodable(str(error)) from None
 
+    def must_ask_for(self, message: bytes | None) -> bool:
+        """Whether decode() would ask the registry."""
+        if self._registry is None or not message:
+            return False
+        return message[:1] == CONFLUENT and message[:5] not in self._readers
+
     def _decode_current(self, message: bytes, start: int) -> Any:
         return decode(self._read, message, start)
 
