@@ -500,6 +500,21 @@ def test_rebuild_into_a_fresh_topic_set_gives_the_same_states(
     assert not list((tmp_path / "other").glob("*.events"))
 
 
+def test_a_worker_goes_on_in_a_rebuilt_set_whose_first_runs_are_not_verifiable(
+    folded: tuple[Command, list[str]], tmp_path: Path
+) -> None:
+    command, runs = folded
+    command("rebuild", "--into", f"{command.prefix}-again")
+    again = Command(command.bootstrap, f"{command.prefix}-again", tmp_path, command.capfd)
+    publish(again, tmp_path, event(runs[1], "workflow_completed", 40), created(str(uuid.uuid4()), 41))
+    again("worker", "--until-end", "--log-level", "error")
+    assert again.objects("get", runs[1])[0]["status"] == "completed"
+    reports = again.objects("verify")
+    assert sum(report["different"] for report in reports) == 0
+    assert sum(report["not_verifiable"] for report in reports) == 3
+    assert sum(report["runs"] for report in reports) == 4
+
+
 def test_a_worker_refuses_rebuilt_stores_and_touches_nothing(folded: tuple[Command, list[str]], tmp_path: Path) -> None:
     command, _ = folded
     rebuilt = tmp_path / "rebuilt"

@@ -12,7 +12,9 @@ from tests.unit.records import RUN
 shorts = st.binary(min_size=8, max_size=8)
 
 
-@pytest.mark.parametrize("text", [RUN, RUN.upper(), "00000000-0000-0000-0000-000000000000", "6e3a5a10-c87a-11f0-9f3b-0242ac120002"])
+@pytest.mark.parametrize(
+    "text", [RUN, RUN.upper(), "00000000-0000-0000-0000-000000000000", "6e3a5a10-c87a-11f0-9f3b-0242ac120002"]
+)
 def test_hyphenated_text_of_any_version_and_case_is_a_uuid(text: str) -> None:
     assert is_uuid(text)
 

@@ -101,6 +101,7 @@ def test_the_format_is_json_that_people_can_read() -> None:
         "max_state_bytes": 8 * 1024 * 1024,
         "max_json_depth": 128,
         "inline_limit": None,
+        "rebuilt_from": None,
     }
 
 

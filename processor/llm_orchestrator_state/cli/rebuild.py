@@ -84,6 +84,12 @@ def _target(call: Session, cluster: Cluster, prefix: str, partitions: int) -> To
 
     recorded = check(cluster.admin, call.topics)
     target = TopicSet(prefix)
-    create(cluster.admin, target, partitions=partitions, checkpoints=recorded.checkpoints)
+    create(
+        cluster.admin,
+        target,
+        partitions=partitions,
+        checkpoints=recorded.checkpoints,
+        rebuilt_from=call.topics.prefix,
+    )
     refuse_used(cluster, target, partitions)
     return target

@@ -17,8 +17,8 @@ app = typer.Typer(
     cls=Group, help="The topic set: <prefix>.events, .state, .checkpoints, .outputs, .rejections and .meta."
 )
 
-_EVERYTHING_INLINE = "everything inline"
-"""What a topic set without an inline_limit does; nothing else in a format is ever absent."""
+_ABSENT = {"inline_limit": "everything inline", "rebuilt_from": "no other topic set"}
+"""What it means that a format does not have something."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the recorded format as a JSON object.")]
 
@@ -66,5 +66,5 @@ def _show(found: Format, *, json: bool) -> None:
         data(as_json(found))
     else:
         entries = msgspec.structs.asdict(found).items()
-        shown = [[name, _EVERYTHING_INLINE if value is None else str(value)] for name, value in entries]
+        shown = [[name, _ABSENT[name] if value is None else str(value)] for name, value in entries]
         table(["setting", "value"], shown)

@@ -121,6 +121,7 @@ class Recovery:
     ) -> Generator[float, None, tuple[Store, Positions]]:
         positions = store.positions()
         if positions is not None:
+            self._refuse_shorter_log(partition, positions, state_log)
             reason = self._why_cold(positions, state_log)
             if reason is None:
                 return store, positions
@@ -130,11 +131,18 @@ class Recovery:
             store = yield from self._open_store(partition)
         return store, Positions(None, state_log.start, self._clock.time())
 
+    def _refuse_shorter_log(self, partition: int, positions: Positions, state_log: LogRange) -> None:
+        """Going cold would put what is left of the topic in place of what may be the only copy."""
+        if positions.state > state_log.end:
+            raise OffsetMismatch(
+                f"{self._config.topics.state}[{partition}] ends at {state_log.end}, and the store has read it up to "
+                f"{positions.state}: the topic has lost records, or was made anew; rebuild the states from the event "
+                "log into a new topic set (rebuild --into), or remove the store to go on with what the topic has"
+            )
+
     def _why_cold(self, positions: Positions, state_log: LogRange) -> str | None:
         if positions.state < state_log.start:
             return f"the state topic begins at {state_log.start}, behind the store's position {positions.state}"
-        if positions.state > state_log.end:
-            return f"the state topic ends at {state_log.end}, before the store's position {positions.state}"
         away = self._clock.time() - positions.level_at
         if away > self._config.tombstones_live_s / 2:
             # a tombstone may have been compacted away meanwhile, and a deleted run would live on

@@ -112,11 +112,12 @@ def _fold(
     judged: int, emitted: dict[bytes, _Emitted],
 ) -> set[bytes] | None:  # fmt: skip
     """Returns the runs whose creation is in the log; None where the log is whole, and so all are."""
+    whole = events.start == 0 and config.format.rebuilt_from is None
     first: dict[bytes, bool] = {}
     furthest = max((e.source_offset + 1 for e in emitted.values()), default=0)
 
     def wanted(message: Message) -> bool:
-        if events.start > 0 and (key := message.key() or b"") not in first:
+        if not whole and (key := message.key() or b"") not in first:
             first[key] = _is_creation(config, message)
         if message.offset() < judged:
             return True
@@ -128,7 +129,7 @@ def _fold(
         report.applied, report.duplicate = counts.applied, counts.duplicate
         report.rejected = counts.all_rejected
     report.events = report.applied + report.duplicate + report.rejected
-    return {key for key, created in first.items() if created} if events.start > 0 else None
+    return {key for key, created in first.items() if created} if not whole else None
 
 
 def _is_creation(config: WorkerConfig, message: Message) -> bool:
@@ -155,7 +156,7 @@ def _compare_with_topic(
     for key, run in unseen.items():
         if run.digest is None:
             continue
-        if run.source_offset < 0 or (begun is not None and key not in begun):
+        if begun is not None and key not in begun:
             report.not_verifiable += 1
         else:
             report.differs(key, "state topic", "there, and the log does not have it")

@@ -31,6 +31,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_state_bytes: of an encoded state.
     max_json_depth: deepest nesting of a JSON value.
     inline_limit: bytes of context and outputs that stay in a state; None: all do.
+    rebuilt_from: prefix of the topic set from whose log the states were made; its runs' events are not in this log.
     """
 
     partitions: int
@@ -40,6 +41,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_state_bytes: int
     max_json_depth: int
     inline_limit: int | None = None
+    rebuilt_from: str | None = None
 
     @classmethod
     def current(cls, partitions: int, checkpoints: CheckpointPolicy = "step") -> Format:
@@ -74,7 +76,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             f"format: found {name}={theirs}, needed {name}={getattr(ours, name)}; "
             "the topic set was made with another version of llm-orchestrator-state: use that version"
             for name in self.__struct_fields__
-            if (theirs := getattr(self, name)) != getattr(ours, name)
+            if name != "rebuilt_from" and (theirs := getattr(self, name)) != getattr(ours, name)
         ]
 
 

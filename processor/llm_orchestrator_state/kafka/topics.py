@@ -69,6 +69,7 @@ def create(
     partitions: int | None = None,
     replication: int | None = None,
     checkpoints: CheckpointPolicy | None = None,
+    rebuilt_from: str | None = None,
 ) -> Format:
     """Make the topics that are missing, record the format once, and check the whole.
 
@@ -90,7 +91,8 @@ def create(
         [_new_topic(role, name, count, replicas) for role, name in topics.names().items() if found[name] is None]
     )
     if recorded is None:
-        write_format(admin, topics.meta, Format.current(count, checkpoints or "step"))
+        made = Format.current(count, checkpoints or "step")
+        write_format(admin, topics.meta, msgspec.structs.replace(made, rebuilt_from=rebuilt_from))
     return check(admin, topics)
 
 

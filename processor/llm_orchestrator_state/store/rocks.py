@@ -13,10 +13,13 @@ from ..errors import CorruptStore, ForeignStore, StateDirectory
 from .directory import make_directory
 from .interface import Positions
 from .removal import move_aside, remove
-from .rocks_failures import as_state_error
+from .rocks_failures import FileVanished, as_state_error
 from .rocks_options import Memory
 
 FORMAT_VERSION = b"1"
+
+READ_ONLY_TRIES = 20
+"""Logs are deleted a few times a second at most; two in a row were never met."""
 
 _STATE = b"s/"
 _POSITIONS = b"m/positions"
@@ -165,13 +168,22 @@ class RocksStores:
         path = self.path(partition)
         if not (path / "CURRENT").exists():
             return None
-        store = self._opened(path, read_only=True)
+        store = self._opened_while_written(path)
         try:
             store.check(self._identity)
         except StateDirectory:
             store.close()
             raise
         return store
+
+    def _opened_while_written(self, path: Path) -> RocksStore:
+        """The one who writes may delete a log between its being listed here and its being read."""
+        for _ in range(READ_ONLY_TRIES):
+            try:
+                return self._opened(path, read_only=True)
+            except FileVanished:
+                continue
+        return self._opened(path, read_only=True)
 
     def clear(self, partition: int) -> None:
         """A damaged store is moved aside, another one removed. Raises StoreLocked, StateDirectory."""

@@ -9,6 +9,10 @@ from ..errors import CorruptStore, StateDirectory, StoreLocked
 _LOCKED = ("lock hold by current process", "LOCK: Resource temporarily unavailable")
 
 
+class FileVanished(StateDirectory):
+    """A file that was there a moment ago; asked for again, it is not missed."""
+
+
 def as_state_error(error: Exception, path: Path) -> StateDirectory:
     """Only a ``Corruption:`` message means corruption: anything else may be a disk that is full or a file in use."""
     text = " ".join(str(error).split())
@@ -16,6 +20,5 @@ def as_state_error(error: Exception, path: Path) -> StateDirectory:
         return CorruptStore(f"{path} is damaged ({text}); it is moved aside and restored from the state topic")
     if any(sign in text for sign in _LOCKED):
         return StoreLocked(f"{path} is open in another process; it is tried again")
-    return StateDirectory(
-        f"{path} cannot be used ({text}); repair it, or remove it: it is restored from the state topic"
-    )
+    kind = FileVanished if "No such file or directory" in text else StateDirectory
+    return kind(f"{path} cannot be used ({text}); repair it, or remove it: it is restored from the state topic")
