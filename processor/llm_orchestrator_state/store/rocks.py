@@ -13,13 +13,13 @@ from ..errors import CorruptStore, ForeignStore, StateDirectory
 from .directory import make_directory
 from .interface import Positions
 from .removal import move_aside, remove
-from .rocks_failures import FileVanished, as_state_error
+from .rocks_failures import as_state_error, is_vanished_file
 from .rocks_options import Memory
 
 FORMAT_VERSION = b"1"
 
 READ_ONLY_TRIES = 20
-"""Logs are deleted a few times a second at most; two in a row were never met."""
+"""Files are deleted a few times a second at most; two in a row were never met."""
 
 _STATE = b"s/"
 _POSITIONS = b"m/positions"
@@ -177,12 +177,13 @@ class RocksStores:
         return store
 
     def _opened_while_written(self, path: Path) -> RocksStore:
-        """The one who writes may delete a log between its being listed here and its being read."""
+        """The one who writes may delete a file between its being listed here and its being opened."""
         for _ in range(READ_ONLY_TRIES):
             try:
                 return self._opened(path, read_only=True)
-            except FileVanished:
-                continue
+            except StateDirectory as error:
+                if not is_vanished_file(error):
+                    raise
         return self._opened(path, read_only=True)
 
     def clear(self, partition: int) -> None:
@@ -214,7 +215,7 @@ class RocksStores:
             database = Rdict(str(path), options=options, column_families=families, access_type=access)
         except Exception as error:  # noqa: BLE001
             failure = as_state_error(error, path)
-            if isinstance(failure, CorruptStore):
+            if isinstance(failure, CorruptStore) and not read_only:
                 self._damaged.add(path)
             raise failure from None
         return RocksStore(path, database, self._damaged)

@@ -9,8 +9,9 @@ from ..errors import CorruptStore, StateDirectory, StoreLocked
 _LOCKED = ("lock hold by current process", "LOCK: Resource temporarily unavailable")
 
 
-class FileVanished(StateDirectory):
-    """A file that was there a moment ago; asked for again, it is not missed."""
+def is_vanished_file(error: StateDirectory) -> bool:
+    """Whether a file was missed. To one who reads while another writes, it is no damage, whatever RocksDB calls it."""
+    return "No such file or directory" in str(error)
 
 
 def as_state_error(error: Exception, path: Path) -> StateDirectory:
@@ -20,5 +21,6 @@ def as_state_error(error: Exception, path: Path) -> StateDirectory:
         return CorruptStore(f"{path} is damaged ({text}); it is moved aside and restored from the state topic")
     if any(sign in text for sign in _LOCKED):
         return StoreLocked(f"{path} is open in another process; it is tried again")
-    kind = FileVanished if "No such file or directory" in text else StateDirectory
-    return kind(f"{path} cannot be used ({text}); repair it, or remove it: it is restored from the state topic")
+    return StateDirectory(
+        f"{path} cannot be used ({text}); repair it, or remove it: it is restored from the state topic"
+    )
