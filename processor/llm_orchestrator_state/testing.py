@@ -15,7 +15,8 @@ from uuid import UUID
 
 import msgspec
 
-from .engine.task import PartitionTask, Record
+from .engine.outputs import Record
+from .engine.task import PartitionTask
 from .kafka.interface import Headers
 from .kafka.partitioner import partition_of
 from .model.checkpoint import Checkpoint

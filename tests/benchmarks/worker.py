@@ -16,7 +16,8 @@ import msgspec
 from llm_orchestrator_state.cli import worker as command
 from llm_orchestrator_state.cli.flags import Given
 from llm_orchestrator_state.cli.session import Session
-from llm_orchestrator_state.engine.worker import Progress, Worker
+from llm_orchestrator_state.engine.progress import Progress
+from llm_orchestrator_state.engine.worker import Worker
 from llm_orchestrator_state.kafka.cluster import Cluster
 from llm_orchestrator_state.kafka.interface import LogReader
 from tests.benchmarks import machine

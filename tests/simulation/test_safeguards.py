@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from llm_orchestrator_state.engine.outputs import Record
 from llm_orchestrator_state.engine.recovery import Recovery
-from llm_orchestrator_state.engine.task import PartitionTask, Record
+from llm_orchestrator_state.engine.task import PartitionTask
 from llm_orchestrator_state.engine.transaction import Outcome, Transactions
 from llm_orchestrator_state.engine.worker import Worker
 from llm_orchestrator_state.store.interface import Positions

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from llm_orchestrator_state.engine.task import Changes, PartitionTask, Record
+from llm_orchestrator_state.engine.outputs import Changes, Record
+from llm_orchestrator_state.engine.task import PartitionTask
 from llm_orchestrator_state.kafka.interface import Headers
 from llm_orchestrator_state.model.records import CheckpointRecord, EventRecord, StateRecord
 from llm_orchestrator_state.store.interface import Positions

@@ -15,7 +15,7 @@ from llm_orchestrator_state.cli.help import exit_codes
 from llm_orchestrator_state.cli.main import app
 from llm_orchestrator_state.cli.metrics import WorkerMetrics
 from llm_orchestrator_state.engine.counts import Counts
-from llm_orchestrator_state.engine.worker import Progress
+from llm_orchestrator_state.engine.progress import Progress
 from llm_orchestrator_state.kafka.topic_settings import DAY_MS, SETTINGS
 from llm_orchestrator_state.model import limits
 from llm_orchestrator_state.model.kinds import KIND_OF_WORD, KINDS

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator_state.engine.task import MAX_KEY_BYTES, MAX_REJECTION_BYTES
+from llm_orchestrator_state.engine.outputs import MAX_KEY_BYTES, MAX_REJECTION_BYTES
 from llm_orchestrator_state.kafka.properties import MAX_EVENT_BYTES
 from llm_orchestrator_state.model.limits import MAX_INSTANT, MIN_INSTANT
 from llm_orchestrator_state.model.verdicts import Code

@@ -13,7 +13,7 @@ from ..errors import Configuration
 from ..settings import PROGRAM
 
 if TYPE_CHECKING:
-    from ..engine.worker import Progress
+    from ..engine.progress import Progress
 
 PREFIX = PROGRAM.replace("-", "_")
 

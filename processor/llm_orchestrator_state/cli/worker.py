@@ -21,7 +21,8 @@ from .processing import stores, worker_config
 from .session import Session, session
 
 if TYPE_CHECKING:
-    from ..engine.worker import Progress, Worker
+    from ..engine.progress import Progress
+    from ..engine.worker import Worker
     from ..kafka.cluster import Cluster
     from ..settings import Settings
     from .metrics import WorkerMetrics

@@ -12,8 +12,8 @@ from ..kafka.topics import TopicSet
 from ..store.interface import Stores
 from .clock import Clock
 from .config import WorkerConfig
+from .outputs import Record
 from .replay import replay
-from .task import Record
 from .transaction import Batch, Outcome, Transactions
 
 MAX_TRIES = 10

@@ -10,7 +10,8 @@ from ..kafka.scan import scan
 from ..store.interface import Positions, Store
 from .clock import Clock
 from .config import WorkerConfig
-from .task import Changes, PartitionTask
+from .outputs import Changes
+from .task import PartitionTask
 
 STALLED_S = 30.0
 """A log that gives nothing for so long is given up: longer than a broker's restart takes."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
 
-from ..kafka.interface import Headers, Message
+from ..kafka.interface import Message
 from ..kafka.partitioner import partition_of
 from ..model.fold import APPLIED, CHECKPOINTED, fold
-from ..model.ids import checkpoint_id
 from ..model.limits import KEPT_CHECKPOINTS, MAX_STATE_BYTES
 from ..model.payload import payload_problem
 from ..model.records import EventRecord, StateRecord
@@ -19,29 +16,10 @@ from ..store.interface import Store
 from ..wire.codec import Codec, KeptState
 from ..wire.framing import Undecodable, UnknownSchema
 from .counts import Counts
-
-MAX_REJECTION_BYTES = MAX_STATE_BYTES + 2 * 64 * 1024 - 16 * 1024
-"""A rejection's key, value and headers together: what the rejections topic takes, less the batch's own overhead."""
-
-MAX_KEY_BYTES = 1024
-"""A longer key is none of ours, and is left out of its rejection."""
+from .outputs import Changes, Record, checkpoint_head, rejection_record
 
 _HEAD_KINDS = frozenset({"ContextUpdated"})
 _WHOLE_KINDS = frozenset({"WorkflowSaved", "WorkflowRestored"})
-
-
-class Record(NamedTuple):
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
-class Changes(NamedTuple):
-    """What one commit writes for one partition. Every run and checkpoint slot occurs once."""
-
-    states: list[Record]
-    checkpoints: list[Record]
-    rejections: list[Record]
 
 
 class PartitionTask:
@@ -135,7 +113,8 @@ class PartitionTask:
         if key in self._changed:
             self._changed[key] = offset
         if isinstance(verdict, Rejection):
-            self._reject(message.key(), value, offset, event, verdict)
+            self.counts.reject(verdict.code)
+            self._rejections[offset] = rejection_record(self._topic, message, event, verdict)
         else:
             self.counts.duplicate += 1
 
@@ -200,7 +179,7 @@ class PartitionTask:
         snapshots = [state]
         if kind == "CheckpointRequested" and fields["snapshot"] is not None:
             snapshots.append(fields["snapshot"])
-        head = _checkpoint_head(state, event)
+        head = checkpoint_head(state, event)
         size = max(self._codec.checkpoint_size(head, KeptState(each, 0).encode()) for each in snapshots)
         if size <= MAX_STATE_BYTES:
             return None
@@ -212,33 +191,13 @@ class PartitionTask:
         given = event["transition"][1].get("snapshot")
         body = KeptState(given, 0).encode() if given else run.encode()
         slot = run.record["checkpoint_count"] % KEPT_CHECKPOINTS
-        head = _checkpoint_head(run.record, event)
+        head = checkpoint_head(run.record, event)
         self._checkpoints[b"%s/%d" % (key, slot)] = self._codec.encode_checkpoint(head, body)
 
     def _trim(self, key: bytes, state: StateRecord, keep: int) -> None:
         count = state["checkpoint_count"]
         for n in range(max(1, count - KEPT_CHECKPOINTS + 1), count - keep + 1):
             self._checkpoints[b"%s/%d" % (key, n % KEPT_CHECKPOINTS)] = None
-
-    # --- rejections --------------------------------------------------------------------------------------------------
-
-    def _reject(
-        self, key: bytes | None, value: bytes | None, offset: int, event: EventRecord | None, why: Rejection
-    ) -> None:
-        self.counts.reject(why.code)
-        headers = [
-            ("code", why.code.value.encode()),
-            ("detail", why.detail.encode(errors="replace")[:1024].decode(errors="ignore").encode()),
-            ("source-topic", self._topic.encode()),
-            ("source-partition", b"%d" % self.partition),
-            ("source-offset", b"%d" % offset),
-        ]
-        if event is not None:
-            headers.append(("event-id", event["event_id"][:64].encode("ascii", "backslashreplace")[:64]))
-        if len(key or b"") + len(value or b"") > MAX_REJECTION_BYTES:
-            headers.append(("sha256", hashlib.sha256(value or b"").hexdigest().encode()))
-            value = None
-        self._rejections[offset] = Record(key if len(key or b"") <= MAX_KEY_BYTES else None, value, headers)
 
     @property
     def uncommitted(self) -> bool:
@@ -293,16 +252,3 @@ class PartitionTask:
         self._changed.clear()
         self._checkpoints.clear()
         self._rejections.clear()
-
-
-def _checkpoint_head(state: StateRecord, event: EventRecord) -> dict[str, Any]:
-    """All of the checkpoint but its snapshot."""
-    fields = event["transition"][1]
-    timestamp = fields.get("timestamp")
-    return {
-        "id": (fields.get("checkpoint_id") or checkpoint_id(state["id"], event["event_id"].lower())).lower(),
-        "workflow_state_id": state["id"],
-        "step_id": fields.get("step_id", ""),
-        "timestamp": event["occurred_at"] if timestamp is None else timestamp,
-        "version": state["version"],
-    }

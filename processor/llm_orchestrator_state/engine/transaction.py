@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from ..errors import Connection, Fenced
 from ..kafka.interface import Kafka, Message, TransactionalProducer
 from .clock import Clock
-from .task import Record
+from .outputs import Record
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -18,8 +17,10 @@ from ..store.interface import Positions, Stores
 from .clock import Clock
 from .config import WorkerConfig
 from .counts import Counts
+from .outputs import Record
 from .partitions import Partitions
-from .task import PartitionTask, Record
+from .progress import STAGES, Progress
+from .task import PartitionTask
 from .transaction import Batch, Outcome, Transactions
 
 log = logging.getLogger(__name__)
@@ -33,29 +34,11 @@ MIN_BATCH, MAX_BATCH = 2_000, 50_000
 MAX_UNCOMMITTED_BYTES = 64 * 1024 * 1024
 """Input judged in one transaction; a flood of large events is committed before the interval is over."""
 
-STAGES = ("poll", "judge", "transaction", "store")
-
 ABORTED_PAUSE_S = 0.1
 """Before a lone event is tried again: most aborts are a rebalance that is not over."""
 
 NOTE_LEVEL_S = 60.0
 """How often an idle store notes that it is level with the state topic."""
-
-
-class Progress(NamedTuple):
-    """A snapshot of what the worker has done and has in hand.
-
-    restored: state records read from the state topic. positions: next offset to judge, by partition.
-    seconds: spent in each of STAGES so far; waiting for events is part of the first.
-    """
-
-    partitions: tuple[int, ...]
-    opening: tuple[int, ...]
-    counts: Counts
-    restored: int
-    commits: int
-    positions: dict[int, int]
-    seconds: dict[str, float]
 
 
 class Worker:

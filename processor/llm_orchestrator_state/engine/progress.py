@@ -1,0 +1,26 @@
+"""What a worker tells of itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .counts import Counts
+
+STAGES = ("poll", "judge", "transaction", "store")
+"""Of the loop; a state is encoded while those before it are sent, so that is part of the transaction."""
+
+
+class Progress(NamedTuple):
+    """A snapshot of what the worker has done and has in hand.
+
+    restored: state records read from the state topic. positions: next offset to judge, by partition.
+    seconds: spent in each of STAGES so far; waiting for events is part of the first.
+    """
+
+    partitions: tuple[int, ...]
+    opening: tuple[int, ...]
+    counts: Counts
+    restored: int
+    commits: int
+    positions: dict[int, int]
+    seconds: dict[str, float]
