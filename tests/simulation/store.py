@@ -150,6 +150,7 @@ class SimStores:
     def clear(self, partition: int) -> None:
         fault = self._process.faults.draw(f"stores.clear {partition}")
         files = self._disk.files(partition)
-        assert files.holder is None, "clear() needs a closed store"
+        if files.holder is not None:
+            raise StoreLocked(f"simulated: partition {partition} was opened by another process meanwhile")
         self._disk.partitions[partition] = Files()
         self._process.faults.settle(fault, "stores.clear")

@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_END, KafkaException, TopicPartition
 
-from ..errors import Connection, CorruptStore
+from ..errors import Connection, CorruptStore, StoreLocked
 from ..kafka.interface import GroupConsumer, Kafka
 from ..store.interface import Positions, Store, Stores
 from .clock import Clock
@@ -212,7 +212,7 @@ class Partitions:
                 self._begin(partition, opening.recovered)
         except StopIteration as done:
             opening.recovered = done.value
-        except (Connection, KafkaException) as error:
+        except (Connection, KafkaException, StoreLocked) as error:
             log.warning("partition %d: %s; trying again", partition, error)
             self.reopen(partition, after_s=RETRY_S)
         except CorruptStore as error:
