@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import io
 from typing import Any
 
+import fastavro
 import pytest
 
 from llm_orchestrator_state.errors import Connection
@@ -195,6 +198,54 @@ def test_a_registered_schema_that_is_broken_is_an_unknown_schema(broken: Any) ->
 def test_a_registered_schema_of_something_else_is_a_rejection_too(foreign: Any) -> None:
     with pytest.raises((UnknownSchema, Undecodable)):
         framing({7: foreign}).decode(confluent(7, b"\x06" + RUN.encode()))
+
+
+def narrowed(transition: Any) -> Any:
+    """Our schema of events with another type of the transition."""
+    schema = older_event()
+    schema["fields"][-1]["type"] = transition(schema["fields"][-1]["type"])
+    return schema
+
+
+def one_kind(kinds: Any) -> Any:
+    return next(kind for kind in kinds if kind["name"] == "WorkflowStarted")
+
+
+def event_of_one_kind(schema: Any) -> bytes:
+    """An event written with a schema whose transition has one kind."""
+    record = {**EVENT, "transition": {}}
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, fastavro.parse_schema(schemas.plain(copy.deepcopy(schema))), record)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("shape", [lambda kinds: [one_kind(kinds)], one_kind], ids=["a union of one", "no union"])
+def test_a_schema_whose_transition_has_one_kind_is_an_unknown_schema(shape: Any) -> None:
+    schema = narrowed(shape)
+    with pytest.raises(UnknownSchema, match="does not tell the kinds"):
+        framing({7: schema}).decode(confluent(7, event_of_one_kind(schema)))
+
+
+def test_a_schema_that_is_a_union_of_messages_is_an_unknown_schema() -> None:
+    other = {"type": "record", "name": "Other", "fields": []}
+    with pytest.raises(UnknownSchema):
+        framing({7: [other, newer_event()]}).decode(confluent(7, b"\2" + written(newer_event(), EVENT)))
+
+
+def test_an_optional_message_is_read_and_its_absence_is_an_unknown_schema() -> None:
+    optional = framing({7: ["null", newer_event()]})
+    assert optional.decode(confluent(7, b"\2" + written(newer_event(), EVENT))) == EVENT
+    with pytest.raises(UnknownSchema):
+        optional.decode(confluent(7, b"\0"))
+
+
+def test_a_field_that_could_have_been_another_record_is_read_as_ours() -> None:
+    schema = newer_event()
+    (created,) = [kind for kind in schema["fields"][-1]["type"] if kind["name"] == "WorkflowCreated"]
+    (parent,) = [field for field in created["fields"] if field["name"] == "parent"]
+    parent["type"].append({"type": "record", "name": "Other", "fields": []})
+    one = event("WorkflowCreated", parent={"id": RUN, "step_id": "a"})
+    assert from_other(schema, one) == one
 
 
 def test_damaged_bytes_of_another_version_are_a_rejection_too() -> None:

@@ -105,6 +105,7 @@ def resolving_reader(written_with: Schema, schema: Schema) -> Callable[[bytes, i
     from fastavro.read import SchemaResolutionError
 
     theirs, ours = parse_schema(schemas.plain(written_with)), parse_schema(schemas.plain(schema))
+    kinds = any(field["name"] == "transition" for field in schema["fields"])
 
     def read(message: bytes, start: int) -> Any:
         data = io.BytesIO(message)
@@ -116,7 +117,7 @@ def resolving_reader(written_with: Schema, schema: Schema) -> Callable[[bytes, i
             raise UnknownSchema(_newer(_datum(data, theirs, None))) from None
         if data.tell() != len(message):
             raise AvroError(f"{len(message) - data.tell()} bytes follow the datum")
-        return _short_names(record)
+        return _as_ours(record, kinds=kinds)
 
     return read
 
@@ -143,8 +144,29 @@ def _short(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _short_names(record: Any) -> Any:
+def _as_ours(record: Any, *, kinds: bool) -> Any:
+    """kinds: whether the record is an event, whose transition has the name of its kind.
+
+    fastavro names the records of the writer's unions: none of a union that has one record only, nor where there is no
+    union, but other fields' too where the writer has more of them to choose from than we have.
+    """
+    if not isinstance(record, dict):
+        raise UnknownSchema("its schema is a union of messages; correct the publisher")
+    if not kinds:
+        return _unnamed(record)
     transition = record.get("transition")
-    if isinstance(transition, tuple):
-        record["transition"] = (_short(transition[0]), transition[1])
-    return record
+    if not isinstance(transition, tuple):
+        raise UnknownSchema("its schema does not tell the kinds of events apart; correct the publisher")
+    name, fields = transition
+    return {**_unnamed(record), "transition": (_short(name), _unnamed(fields))}
+
+
+def _unnamed(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _unnamed(each) for name, each in value.items()}
+        case list():
+            return [_unnamed(each) for each in value]
+        case tuple():
+            return _unnamed(value[1])
+    return value
