@@ -81,6 +81,10 @@ class ErrorMessage(Record):
     def error(self) -> Any:
         return self._error
 
+    def offset(self) -> Any:
+        """None where it is not known, as in confluent-kafka's messages."""
+        return None if self._offset == NO_OFFSET else self._offset
+
 
 class PartitionLog:
     """Offsets are indices; what compaction or retention removed is None."""

@@ -6,12 +6,12 @@ import hashlib
 from typing import Any, NamedTuple
 
 from ..kafka.interface import Headers, Message
+from ..kafka.properties import MAX_OUTPUT_BYTES
 from ..model.ids import checkpoint_id
-from ..model.limits import MAX_STATE_BYTES
 from ..model.records import EventRecord, StateRecord
 from ..model.verdicts import Rejection
 
-MAX_REJECTION_BYTES = MAX_STATE_BYTES + 2 * 64 * 1024 - 16 * 1024
+MAX_REJECTION_BYTES = MAX_OUTPUT_BYTES - 16 * 1024
 """A rejection's key, value and headers together: what the rejections topic takes, less the batch's own overhead."""
 
 MAX_KEY_BYTES = 1024

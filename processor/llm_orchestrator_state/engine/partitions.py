@@ -24,6 +24,9 @@ RETRY_S = 1.0
 """After a failed opening, or while a schema registry does not answer."""
 
 
+MAX_UNCOMMITTED_BYTES = 128 * 1024 * 1024
+"""Of input, states and checkpoints in one transaction, over all partitions."""
+
 LEAVE_S = 2.0
 """For the group to call back after unsubscribe(); it takes milliseconds."""
 
@@ -53,7 +56,7 @@ class Partitions:
         clock: Clock,
         config: WorkerConfig,
         transactions: Transactions,
-        commit: Callable[[], None],
+        commit: Callable[[], bool],
     ) -> None:
         self.tasks: dict[int, PartitionTask] = {}
         self.positions: dict[int, Positions] = {}
@@ -61,7 +64,7 @@ class Partitions:
         self.generation: object = None
         """The group's metadata as of the last rebalance that this thread was told of. Read at the commit, it may be
         that of no generation, which is not fenced: two owners could both commit."""
-        self.assigned_once = False
+        self._assigned_once = False
         self.restored = 0
         """State records read from the state topic."""
         self.counts_of_gone = Counts()
@@ -83,6 +86,11 @@ class Partitions:
     def consumer(self) -> GroupConsumer:
         """The group's consumer: poll it, and the callbacks are called."""
         return self._consumer
+
+    @property
+    def settled(self) -> bool:
+        """Whether the group has answered, and every partition that it gave is at work."""
+        return self._assigned_once and not self._openings and not self._waiting
 
     @property
     def opening(self) -> tuple[int, ...]:
@@ -120,8 +128,9 @@ class Partitions:
             self.reopen(partition)
 
     def reopen(self, partition: int, *, damaged: bool = False, after_s: float = 0.0) -> None:
-        """The start-up path again. What is fetched meanwhile has no task and is dropped."""
+        """The start-up path again. What was fetched has no task and is dropped."""
         self._forget(partition)
+        self._pause(partition)
         not_before = self._clock.monotonic() + after_s
         self._openings[partition] = _Opening(self._recovery.open(partition, damaged=damaged), not_before)
 
@@ -133,7 +142,15 @@ class Partitions:
     def wait(self, partition: int, reason: Connection) -> None:
         """Outside a transaction: the other partitions go on."""
         log.warning("partition %d waits: %s", partition, reason)
+        self._pause(partition)
         self._waiting[partition] = self._clock.monotonic() + RETRY_S
+
+    def _pause(self, partition: int) -> None:
+        """Where it cannot be paused, what it fetches is dropped until fetch_from()."""
+        try:
+            self._consumer.pause([TopicPartition(self._topic, partition)])
+        except KafkaException as error:
+            log.warning("partition %d: no pause: %s", partition, error)
 
     def leave(self, *, keep_membership: bool) -> None:
         """Give all partitions back so that the others have them at once, and close the stores.
@@ -159,7 +176,7 @@ class Partitions:
     def _on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         """Called at the end of every rebalance, also with nothing (cooperative: what we had, we keep)."""
         self._read_generation(consumer)
-        self.assigned_once = True
+        self._assigned_once = True
         # paused, until the store says where to go on. The fetcher may begin before that: not at an offset that a
         # trimmed log does not have (a third of all starts failed), but at the end, which is there
         ours = [TopicPartition(p.topic, p.partition, OFFSET_END) for p in partitions]
@@ -236,6 +253,7 @@ class Partitions:
             recovered.store,
             position,
             config.cache_bytes // config.format.partitions,
+            MAX_UNCOMMITTED_BYTES // config.format.partitions,
         )
         self.positions[partition] = recovered.positions
         self.restored += recovered.restored

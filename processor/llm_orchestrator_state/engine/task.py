@@ -18,6 +18,14 @@ from ..wire.framing import Undecodable, UnknownSchema
 from .counts import Counts
 from .outputs import Changes, Record, checkpoint_head, rejection_record
 
+MAX_UNCOMMITTED_BYTES = 128 * 1024 * 1024
+
+FIRST_CHUNK, LEAST_CHUNK = 256, 16
+"""Records whose states are loaded together, before it is known how large these are, and at least."""
+
+CHUNK_BYTES = 32 * 1024 * 1024
+"""Of the states of one chunk, were all as large as the last chunk's largest."""
+
 _HEAD_KINDS = frozenset({"ContextUpdated"})
 _WHOLE_KINDS = frozenset({"WorkflowSaved", "WorkflowRestored"})
 
@@ -30,7 +38,7 @@ class PartitionTask:
 
     def __init__(
         self, topic: str, partition: int, partitions: int, policy: str, codec: Codec, store: Store, position: int,
-        cache_bytes: int,
+        cache_bytes: int, most_uncommitted: int = MAX_UNCOMMITTED_BYTES,
     ) -> None:  # fmt: skip
         self.partition = partition
         self.store = store
@@ -46,6 +54,9 @@ class PartitionTask:
         self._checkpointed = CHECKPOINTED[policy]
         self._codec = codec
         self._cache_bytes = cache_bytes
+        self._most_uncommitted = most_uncommitted
+        self._uncommitted_bytes = 0
+        self._chunk = FIRST_CHUNK
         self._runs: dict[bytes, KeptState] = {}
         # encoded sizes of the runs that are kept unchanged, and their sum
         self._sizes: dict[bytes, int] = {}
@@ -57,28 +68,40 @@ class PartitionTask:
 
     # --- judging -----------------------------------------------------------------------------------------------------
 
-    def process(self, messages: Sequence[Message]) -> None:
-        """Judge the records, run by run: between runs their order means nothing, and a run's state stays in the
-        processor's cache (9.7 instead of 12.1 µs per event, 25,000 records of 2,500 runs).
+    def process(self, messages: Sequence[Message]) -> int:
+        """Judge the records; returns how many were taken: not all of them when there is much to commit.
 
         Raises errors.Connection, at the record that needs it, while a schema registry does not answer: what precedes
         is judged, position says where it stopped.
         """
-        fresh = [message for message in messages if message.offset() >= self.position]  # not again after a seek
+        taken = 0
+        while taken < len(messages) and self._uncommitted_bytes < self._most_uncommitted:
+            chunk = messages[taken : taken + self._chunk]
+            self._process_chunk([message for message in chunk if message.offset() >= self.position])
+            taken += len(chunk)
+        return taken
+
+    def _process_chunk(self, messages: Sequence[Message]) -> None:
+        """Run by run: between runs the order means nothing, and a run's state stays in the processor's cache
+        (9.7 instead of 12.1 µs per event, 25,000 records of 2,500 runs).
+        """
         by_run: dict[bytes, list[Message]] = {}
-        for message in fresh:
+        for message in messages:
             by_run.setdefault(message.key() or b"", []).append(message)
         self._load(by_run)
-        if any(self._codec.must_ask_for(message.value()) for message in fresh):
-            for message in fresh:
+        sizes = [self._sizes.get(key, 0) for key in by_run]
+        self._uncommitted_bytes += sum(sizes) + sum([len(message) for message in messages])
+        self._chunk = max(LEAST_CHUNK, CHUNK_BYTES // max(1, *sizes)) if sizes else self._chunk
+        if any(self._codec.must_ask_for(message.value()) for message in messages):
+            for message in messages:
                 self._judge(message)
                 self.position = message.offset() + 1
             return
         for of_one_run in by_run.values():
             for message in of_one_run:
                 self._judge(message)
-        if fresh:
-            self.position = fresh[-1].offset() + 1
+        if messages:
+            self.position = messages[-1].offset() + 1
 
     def _load(self, keys: Iterable[bytes]) -> None:
         # a run deleted since the last commit is still in the store
@@ -192,7 +215,9 @@ class PartitionTask:
         body = KeptState(given, 0).encode() if given else run.encode()
         slot = run.record["checkpoint_count"] % KEPT_CHECKPOINTS
         head = checkpoint_head(run.record, event)
-        self._checkpoints[b"%s/%d" % (key, slot)] = self._codec.encode_checkpoint(head, body)
+        checkpoint = self._codec.encode_checkpoint(head, body)
+        self._checkpoints[b"%s/%d" % (key, slot)] = checkpoint
+        self._uncommitted_bytes += len(checkpoint)
 
     def _trim(self, key: bytes, state: StateRecord, keep: int) -> None:
         count = state["checkpoint_count"]
@@ -249,6 +274,7 @@ class PartitionTask:
         return self._runs.pop(key, None)
 
     def _end(self) -> None:
+        self._uncommitted_bytes = 0
         self._changed.clear()
         self._checkpoints.clear()
         self._rejections.clear()

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from ..errors import Connection, Fenced
+from ..errors import Fenced
+from ..kafka.failures import as_state_error, is_refusal
 from ..kafka.interface import Kafka, Message, TransactionalProducer
 from .clock import Clock
 from .outputs import Record
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 CALL_TIMEOUT_S = 10.0
 """For one call; a retriable error is answered with the same call again until this long after the first."""
+
+RETRY_S = 0.2
+"""Between two attempts to get a producer."""
 
 MAX_RENEWALS = 5
 """Producers thrown away in a row without a commit between them: more is no accident but a rival with our identity."""
@@ -87,9 +91,10 @@ class Transactions:
 
     def _produce(self, producer: TransactionalProducer, batch: Batch, delivered: dict[int, int]) -> None:
         def note(error: KafkaError | None, message: Message) -> None:
+            offset = message.offset()
             # one whose report has no offset leaves the position where it was: reading again is harmless
-            if error is None and (message.offset() or 0) >= 0:
-                delivered[batch.partition] = message.offset() + 1
+            if error is None and offset is not None and offset >= 0:
+                delivered[batch.partition] = offset + 1
 
         deadline = self._clock.monotonic() + CALL_TIMEOUT_S
         records = iter(batch.records)
@@ -165,32 +170,32 @@ class Transactions:
     def _renew(self) -> TransactionalProducer:
         """A new producer under the same id. Its init_transactions() completes or aborts what the old one left."""
         self._producer = None
-        self._renewals += 1
-        if self._renewals > MAX_RENEWALS:
+        if self._renewals == MAX_RENEWALS:
             raise Fenced(
                 f"the producer {self.transactional_id} was lost {MAX_RENEWALS} times in a row without a commit; "
                 "is another worker using the same instance_id?"
             )
         self._producer = settle(self._kafka, self.transactional_id, self._clock)
+        self._renewals += 1
         return self._producer
 
 
 def settle(kafka: Kafka, transactional_id: str, clock: Clock) -> TransactionalProducer:
     """A producer with this id: what an earlier one left open is over, and the earlier one is fenced.
 
-    Raises errors.Connection when the transaction coordinator does not answer within half a minute.
+    Raises errors.Connection when the transaction coordinator does not answer within half a minute, or refuses.
     """
     producer = kafka.producer(transactional_id)
     deadline = clock.monotonic() + 3 * CALL_TIMEOUT_S
     while True:
         try:
             producer.init_transactions(CALL_TIMEOUT_S)
-            return producer
         except KafkaException as error:
             reason: KafkaError = error.args[0]
+            if is_refusal(reason) or clock.monotonic() > deadline:
+                raise as_state_error(error, f"beginning transactions as {transactional_id}") from error
+            producer.poll(RETRY_S)
             if reason.fatal() or not reason.retriable():
                 producer = kafka.producer(transactional_id)
-            if clock.monotonic() > deadline:
-                raise Connection(
-                    f"no transaction could be begun as {transactional_id} ({reason}); check the brokers and ACLs"
-                ) from error
+        else:
+            return producer

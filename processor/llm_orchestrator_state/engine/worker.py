@@ -31,11 +31,11 @@ run it has, the better (see task.py)."""
 
 MIN_BATCH, MAX_BATCH = 2_000, 50_000
 
-MAX_UNCOMMITTED_BYTES = 64 * 1024 * 1024
-"""Input judged in one transaction; a flood of large events is committed before the interval is over."""
-
 ABORTED_PAUSE_S = 0.1
 """Before a lone event is tried again: most aborts are a rebalance that is not over."""
+
+ASK_OTHERS_S = 0.5
+"""Between two looks at how far the group is, at the end of a log whose other partitions are somebody else's."""
 
 NOTE_LEVEL_S = 60.0
 """How often an idle store notes that it is level with the state topic."""
@@ -52,9 +52,9 @@ class Worker:
         self._commits = 0
         self._failed = False
         self._seconds = dict.fromkeys(STAGES, 0.0)
-        self._unit_began: float | None = None
+        self._uncommitted_since: float | None = None
         """When the first uncommitted record was judged."""
-        self._unit_bytes = 0
+        self._ask_others_at = 0.0
         self._drained_commit_at = 0.0
         """A commit because nothing more has come waits until here: as long as the last one took."""
         self._note_level_at = clock.monotonic() + NOTE_LEVEL_S
@@ -96,13 +96,27 @@ class Worker:
         self._partitions.leave(keep_membership=keep_membership)
 
     def at_end(self, ends: dict[int, int]) -> bool:
-        """Whether every partition that this worker has is past the given offsets, and nothing is uncommitted."""
-        if not self._partitions.assigned_once or self._partitions.opening or self._unit_began is not None:
+        """Whether all is judged and committed up to the given offsets: by this worker, and by those that have the other
+        partitions. Raises KafkaException.
+        """
+        if not self._partitions.settled or self._uncommitted_since is not None:
             return False
         tasks = self._partitions.tasks
         at = self._consumer.position([TopicPartition(self._config.topics.events, p) for p in tasks])
         # by position: it passes the control records of a transactional publisher, which no record follows
-        return all(max(p.offset, tasks[p.partition].position) >= ends.get(p.partition, 0) for p in at)
+        if any(max(p.offset, tasks[p.partition].position) < ends.get(p.partition, 0) for p in at):
+            return False
+        return self._others_at_end({p: end for p, end in ends.items() if p not in tasks and end > 0})
+
+    def _others_at_end(self, ends: dict[int, int]) -> bool:
+        now = self._clock.monotonic()
+        if not ends:
+            return True
+        if now < self._ask_others_at:
+            return False
+        self._ask_others_at = now + ASK_OTHERS_S
+        offsets = self._kafka.group_offsets(list(ends))
+        return all((offsets[p].offset or 0) >= end for p, end in ends.items())
 
     def progress(self) -> Progress:
         partitions = self._partitions
@@ -133,8 +147,8 @@ class Worker:
         """consume() waits until its batch is full or the time is over; poll() returns with the first record."""
         began = self._clock.monotonic()
         wait = min(max_wait_s, self._partitions.idle_s())
-        if self._unit_began is not None:
-            due = min(self._drained_commit_at, self._unit_began + self._config.commit_interval_s)
+        if self._uncommitted_since is not None:
+            due = min(self._drained_commit_at, self._uncommitted_since + self._config.commit_interval_s)
             wait = min(wait, due - began)
         message = self._consumer.poll(wait) if wait > 0 else None
         self._spent("poll", began)
@@ -153,20 +167,21 @@ class Worker:
             else:
                 by_partition[partition] = [message]
         for partition, batch in by_partition.items():
-            task = self._partitions.task(partition)
-            if task is None:
-                continue
-            if self._unit_began is None:
-                self._unit_began = self._clock.monotonic()
-                self._unit_bytes = 0
-            self._unit_bytes += sum([len(message) for message in batch])
+            self._judge(partition, batch)
+        self._spent("judge", began)
+
+    def _judge(self, partition: int, batch: list[Message]) -> None:
+        while batch and (task := self._partitions.task(partition)):
+            if self._uncommitted_since is None:
+                self._uncommitted_since = self._clock.monotonic()
             try:
-                task.process(batch)
+                batch = batch[task.process(batch) :]
             except Connection as error:
                 self._partitions.wait(partition, error)
             except CorruptStore as error:
                 self._partitions.restore(partition, error)
-        self._spent("judge", began)
+            if batch and not self._commit():
+                return  # fetched again, from where the task goes on
 
     def _consumer_error(self, message: Message) -> None:
         error: KafkaError = message.error()
@@ -188,22 +203,19 @@ class Worker:
     # --- committing --------------------------------------------------------------------------------------------------
 
     def _commit_if_due(self, *, drained: bool) -> None:
-        if self._unit_began is None:
+        if self._uncommitted_since is None:
             return
         now = self._clock.monotonic()
-        if (
-            now - self._unit_began >= self._config.commit_interval_s
-            or (drained and now >= self._drained_commit_at)
-            or self._unit_bytes >= MAX_UNCOMMITTED_BYTES
-        ):
+        overdue = now - self._uncommitted_since >= self._config.commit_interval_s
+        if overdue or (drained and now >= self._drained_commit_at):
             self._commit()
 
-    def _commit(self) -> None:
-        """Commit what was judged, or forget it and go back to where the stores are."""
-        self._unit_began = None
+    def _commit(self) -> bool:
+        """Commit what was judged; returns False when it was forgotten, and is fetched again."""
+        self._uncommitted_since = None
         tasks = {p: task for p, task in self._partitions.tasks.items() if task.uncommitted}
         if not tasks:
-            return
+            return True
         began = self._clock.monotonic()
         written: dict[int, list[Record]] = {p: [] for p in tasks}
         offsets = {p: task.position for p, task in tasks.items()}
@@ -217,35 +229,42 @@ class Worker:
                 Batch(topics.state, p, _noted(task.states(), written[p]), kept=True),
             )
         ]
-        outcome, delivered = self._transactions.run(batches, offsets, topics.events, self._partitions.generation)
-        if outcome is Outcome.UNKNOWN:
-            outcome = self._settled_outcome(offsets)
+        try:
+            outcome, delivered = self._transactions.run(batches, offsets, topics.events, self._partitions.generation)
+            if outcome is Outcome.UNKNOWN:
+                outcome = self._settled_outcome(offsets)
+        except (Connection, KafkaException) as error:
+            # no producer can be had, or nobody tells how it ended: that is found out when it is opened again
+            log.warning("commit: %s; the partitions are opened again", error)
+            for p in tasks:
+                self._partitions.reopen(p, after_s=ABORTED_PAUSE_S)
+            return False
         over = self._spent("transaction", began)
         if outcome is Outcome.ABORTED:
             self._drained_commit_at = self._clock.monotonic() + ABORTED_PAUSE_S
             self._go_back(tasks)
-            return
+            return False
         for p, task in tasks.items():
             self._write(p, ((r.key or b"", r.value) for r in written[p]), delivered.get(p))
             task.commit()
         self._commits += 1
         now = self._spent("store", over)
         self._drained_commit_at = now + (now - began)
+        return True
 
     def _settled_outcome(self, offsets: dict[int, int]) -> Outcome:
-        """Of a transaction that is over, though how was not answered: the group's stable offsets tell."""
+        """Of a transaction that is over, though how was not answered: the group's stable offsets tell.
+
+        Raises KafkaException.
+        """
         tasks = self._partitions.tasks
-        try:
-            found = self._kafka.group_offsets(list(offsets))
-        except KafkaException as error:
-            log.warning("the group's offsets cannot be read: %s", error)
-        else:
-            ours = self._config.transactional_id
-            if all(found[p].offset == offset and found[p].owner == ours for p, offset in offsets.items()):
-                return Outcome.COMMITTED
-            if all(found[p].offset == tasks[p].committed for p in offsets):
-                return Outcome.ABORTED
-        # neither what was sent nor what was there before, or no answer: find out from the start
+        found = self._kafka.group_offsets(list(offsets))
+        ours = self._config.transactional_id
+        if all(found[p].offset == offset and found[p].owner == ours for p, offset in offsets.items()):
+            return Outcome.COMMITTED
+        if all(found[p].offset == tasks[p].committed for p in offsets):
+            return Outcome.ABORTED
+        # neither what was sent nor what was there before: find out from the start
         for p in offsets:
             self._partitions.reopen(p)
         return Outcome.ABORTED

@@ -35,11 +35,16 @@ def one_line(error: KafkaError) -> str:
     return " ".join((found[1] if found else text).split())
 
 
+def is_refusal(error: KafkaError) -> bool:
+    """Whether the credentials or ACLs do not allow it: asking again does not help."""
+    return error.code() in _REFUSED
+
+
 def as_state_error(failure: KafkaException, what: str) -> errors.StateError:
     """``what`` could not be done: who must act decides the class, Configuration or Connection."""
     error: KafkaError = failure.args[0]
     if error.code() in _UNUSABLE:
         return errors.Configuration(f"{what}: {one_line(error)}")
-    if error.code() in _REFUSED:
+    if is_refusal(error):
         return errors.Connection(f"{what}: Kafka refused it ({one_line(error)}); check the credentials and ACLs")
     return errors.Connection(f"{what}: {one_line(error)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -106,7 +107,9 @@ class RocksStore:
             self._write(batch)
 
     def close(self) -> None:
-        self._database.close()
+        """Harmless when it is closed already."""
+        with suppress(DbClosedError):
+            self._database.close()
 
     def _get(self, key: bytes) -> bytes | None:
         try:
