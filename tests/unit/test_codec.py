@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_orchestrator_state.errors import Connection
 from llm_orchestrator_state.model.records import StateRecord
 from llm_orchestrator_state.wire import schemas
 from llm_orchestrator_state.wire.codec import Codec, KeptState
@@ -136,3 +137,19 @@ def test_a_state_of_an_older_schema_is_kept_with_its_size_as_it_will_be_written(
     assert kept.record == one
     assert kept.bound == len(from_scratch(one))
     assert kept.encode() == from_scratch(one)
+
+
+def test_what_is_prepared_is_written_while_the_registry_is_away() -> None:
+    registry = FakeRegistry({})
+    codec = Codec(registry)
+    codec.prepare()
+
+    def away(message: str, schema: Any) -> int:
+        raise Connection("away")
+
+    registry.id_of = away  # type: ignore[method-assign]
+    one = state("running", step())
+    assert codec.encode_state(one)[:5] == b"\0\0\0\0\2"
+    assert codec._checkpoints.header == b"\0\0\0\0\3"
+    with pytest.raises(Connection):
+        codec.encode_event(event("WorkflowStarted"))

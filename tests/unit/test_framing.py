@@ -42,6 +42,18 @@ def test_with_a_registry_a_message_begins_with_the_schemas_id() -> None:
     assert framing({}).header == CONFLUENT + (1).to_bytes(4, "big")
 
 
+def test_a_registry_is_not_asked_for_an_id_before_something_is_written() -> None:
+    class Unwritable(FakeRegistry):
+        def id_of(self, message: str, schema: Any) -> int:
+            raise Connection("away")
+
+    registry = Unwritable({9: current("TransitionEvent")})
+    reading = Framing("TransitionEvent", registry)
+    assert reading.decode(OWN + BODY) == reading.decode(confluent(9, BODY)) == EVENT
+    with pytest.raises(Connection):
+        _ = reading.header
+
+
 def test_with_a_registry_both_framings_are_read() -> None:
     registry = FakeRegistry({1: current("TransitionEvent"), 9: current("TransitionEvent")})
     both = Framing("TransitionEvent", registry)
@@ -105,7 +117,7 @@ def test_what_has_neither_framing_is_undecodable(message: bytes | None) -> None:
 def test_a_message_without_a_body_is_undecodable() -> None:
     for header in (OWN, confluent(1, b"")):
         with pytest.raises(Undecodable, match="truncated"):
-            framing({}).decode(header)
+            framing({1: current("TransitionEvent")}).decode(header)
 
 
 # --- other versions --------------------------------------------------------------------------------------------------

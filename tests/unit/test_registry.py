@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 pytest.importorskip("confluent_kafka.schema_registry", reason="the extra `registry` is not installed")
 
+from confluent_kafka.schema_registry import Schema as Registered
+
 from llm_orchestrator_state.errors import Connection
-from llm_orchestrator_state.kafka.registry import ConfluentRegistry
+from llm_orchestrator_state.kafka.registry import MAX_REFUSED, ConfluentRegistry
 from llm_orchestrator_state.kafka.topics import TopicSet
 from llm_orchestrator_state.wire.codec import Codec
 from llm_orchestrator_state.wire.framing import UnknownSchema
@@ -39,6 +43,60 @@ def test_an_id_that_the_registry_does_not_have_is_an_unknown_schema() -> None:
     codec = Codec(registry())
     with pytest.raises(UnknownSchema, match="id 99"):
         codec.decode_event(b"\x00\x00\x00\x00\x63" + b"body")
+
+
+class Counting:
+    """A registry's client that counts how often it was asked."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.asked: list[int] = []
+
+    def get_schema(self, schema_id: int) -> Any:
+        self.asked.append(schema_id)
+        return self.client.get_schema(schema_id)
+
+
+def counted(now: list[float]) -> tuple[ConfluentRegistry, Counting]:
+    made = ConfluentRegistry("mock://registry", TopicSet("t"), monotonic=lambda: now[0])
+    counting = Counting(made._client)
+    made._client = counting  # type: ignore[assignment]
+    return made, counting
+
+
+def refuse(made: ConfluentRegistry, schema_id: int) -> None:
+    with pytest.raises(UnknownSchema):
+        made.schema_of(schema_id)
+
+
+def test_an_id_that_the_registry_does_not_have_is_asked_for_once_a_minute() -> None:
+    now = [100.0]
+    made, counting = counted(now)
+    for now[0] in (100.0, 101.0, 159.9, 160.0, 170.0):
+        refuse(made, 99)
+    assert counting.asked == [99, 99]
+
+
+def test_an_id_that_is_registered_meanwhile_is_known_after_a_minute() -> None:
+    now = [100.0]
+    made, counting = counted(now)
+    refuse(made, 1)
+    schema = Registered('"string"', "AVRO")
+    schema_id = counting.client.register_schema("s", schema)
+    assert schema_id == 1
+    now[0] = 160.0
+    assert made.schema_of(1) == "string"
+
+
+def test_no_more_than_a_thousand_unknown_ids_are_remembered() -> None:
+    made, counting = counted([100.0])
+    for schema_id in range(1, MAX_REFUSED + 2):
+        refuse(made, schema_id)
+    refuse(made, 2)
+    assert len(counting.asked) == MAX_REFUSED + 1
+    refuse(made, 1)
+    assert len(counting.asked) == MAX_REFUSED + 2
+    assert len(made._refused) == MAX_REFUSED
 
 
 def test_a_registry_that_does_not_answer_is_no_verdict_on_the_event() -> None:

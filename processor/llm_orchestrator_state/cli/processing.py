@@ -17,12 +17,16 @@ REBUILT = "rebuilt from the event log"
 
 
 def worker_config(call: Session, cluster: Cluster) -> WorkerConfig:
-    """For topics that are as they must be. Raises TopicMismatch, Connection."""
+    """For topics that are as they must be, and with a schema registry that has our schemas.
+
+    Raises TopicMismatch, Connection, and Configuration.
+    """
     from ..engine.config import WorkerConfig
     from ..kafka.topics import check
 
     settings, topics = call.settings, cluster.topics
     recorded = check(cluster.admin, topics)
+    call.codec.prepare()  # in the middle of a transaction it would be too late to hear that the registry is away
     tombstones_live_ms = int(cluster.admin.topic_settings([topics.state])[topics.state]["delete.retention.ms"])
     return WorkerConfig(
         topics=topics,

@@ -75,7 +75,7 @@ class Session:
 
     @cached_property
     def codec(self) -> Codec:
-        """Raises Connection when there is a schema registry that does not answer, and Configuration."""
+        """Raises Configuration where a schema registry is set and its client is not installed."""
         from ..wire.codec import Codec
 
         settings = self.settings

@@ -90,12 +90,22 @@ class KeptState:
 
 
 class Codec:
-    """Encodes and decodes the values of all topics; decoding raises as Framing.decode() says."""
+    """Encodes and decodes the values of all topics.
+
+    Decoding raises as Framing.decode() says, and the first encoding of each message as Framing.header.
+    """
 
     def __init__(self, registry: Registry | None = None) -> None:
         self._events = Framing("TransitionEvent", registry, read_event)
         self._states = Framing("WorkflowState", registry)
         self._checkpoints = Framing("Checkpoint", registry)
+
+    def prepare(self) -> None:
+        """Ask the registry, where there is one, for what writing states and checkpoints takes; later it may be away.
+
+        Raises errors.Connection and errors.Configuration.
+        """
+        _ = self._states.header, self._checkpoints.header
 
     def encode_event(self, event: EventRecord | Mapping[str, Any]) -> bytes:
         return self._events.header + _write_event(event)

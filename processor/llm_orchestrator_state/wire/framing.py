@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Protocol
 
 from ..errors import Serialization
@@ -34,7 +35,10 @@ class Registry(Protocol):
         """Raises UnknownSchema where the registry has no such id."""
 
     def id_of(self, message: str, schema: Schema) -> int:
-        """The id under which this message's schema is registered (registering it, if need be)."""
+        """The id under which this message's schema is registered (registering it, if need be).
+
+        Raises errors.Configuration when the registry refuses the schema.
+        """
 
 
 class Framing:
@@ -48,12 +52,25 @@ class Framing:
         self._registry = registry
         self._read = read or reader(self._schema)
         self._written_with = {SINGLE_OBJECT + schemas.fingerprint(s): s for s in schemas.history(message)}
-        own = SINGLE_OBJECT + schemas.fingerprint(self._schema)
-        self._readers: dict[bytes, Callable[[bytes, int], Any]] = {own: self._decode_current}
-        self.header = CONFLUENT + registry.id_of(message, self._schema).to_bytes(4, "big") if registry else own
-        self._readers[self.header] = self._decode_current
-        self.current_headers = frozenset(self._readers)
-        """The headers whose bodies are written with the current schema."""
+        self._message = message
+        self._own = SINGLE_OBJECT + schemas.fingerprint(self._schema)
+        self._readers: dict[bytes, Callable[[bytes, int], Any]] = {self._own: self._decode_current}
+        self.current_headers = {self._own}
+        """The headers whose bodies are written with the current schema, as far as they are known."""
+
+    @cached_property
+    def header(self) -> bytes:
+        """What messages begin with that are written here.
+
+        A registry is asked for the id when something is written for the first time: reading needs no right to register.
+        Raises errors.Connection and errors.Configuration as the registry does.
+        """
+        if self._registry is None:
+            return self._own
+        header = CONFLUENT + self._registry.id_of(self._message, self._schema).to_bytes(4, "big")
+        self._readers[header] = self._decode_current
+        self.current_headers.add(header)
+        return header
 
     def decode(self, message: bytes | None) -> Any:
         """The record. Raises Undecodable, UnknownSchema, or errors.Connection while a registry does not answer."""
