@@ -82,6 +82,16 @@ def test_when_a_worker_leaves_the_other_has_its_partitions_at_once(stage: Stage,
     assert leaving.ended() == 0
 
 
+def test_until_end_waits_for_the_partitions_of_a_worker_that_has_just_died(stage: Stage, processes: Processes) -> None:
+    dead = processes.worker("there", "dead")
+    dead.says("from offset", 2)
+    dead.kill()
+    stage.publish(*new_runs(5))
+    after = processes.worker("here", "after", "--until-end")
+    assert after.ended() == 0, after.log
+    assert stage.committed() == stage.ends("events")
+
+
 def test_a_static_member_that_only_closes_keeps_its_partitions_until_its_session_time_out(stage: Stage) -> None:
     """Why a worker unsubscribes before it closes."""
     closing = stage.cluster("closing").group_consumer()

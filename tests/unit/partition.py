@@ -52,11 +52,13 @@ class Partition:
 
     def __init__(
         self, policy: str = "step", *, partitions: int = 1, partition: int = 0, cache_bytes: int = 1 << 30,
-        codec: Codec | None = None,
+        codec: Codec | None = None, most_uncommitted: int = 1 << 40,
     ) -> None:  # fmt: skip
         self.codec = codec or Codec()
         self.store = MemoryStore()
-        self.task = PartitionTask(TOPIC, partition, partitions, policy, self.codec, self.store, 0, cache_bytes)
+        self.task = PartitionTask(
+            TOPIC, partition, partitions, policy, self.codec, self.store, 0, cache_bytes, most_uncommitted
+        )
         self.log: list[Message] = []
         self.states: list[Record] = []
         self.checkpoints: list[Record] = []
@@ -88,6 +90,15 @@ class Partition:
         self.publish(*events)
         self.judge()
         return self.commit()
+
+    def judge_and_commit_all(self) -> int:
+        """As a worker does: commits whenever the task takes no more. Returns how many commits it took."""
+        commits = 0
+        while self.task.position < len(self.log):
+            self.task.process(self.log[self.task.position :])
+            self.commit()
+            commits += 1
+        return commits
 
     # --- what is there now
 

@@ -302,3 +302,14 @@ def test_a_checkpoint_can_be_restored() -> None:
     now = partition.state()
     assert now is not None
     assert (now["status"], list(now["steps"]), now["version"], now["checkpoint_count"]) == ("running", ["a"], 6, 2)
+
+
+def test_a_task_takes_no_more_when_there_is_much_to_commit_and_ends_with_the_same_states() -> None:
+    steps = [event("StepCompleted", step_id=f"s{n}", outputs=f'"{"x" * 1_000}"') for n in range(600)]
+    bounded, unbounded = Partition(most_uncommitted=1_000_000), Partition()
+    for partition in (bounded, unbounded):
+        partition.publish(*BEGIN, *steps)
+    assert unbounded.judge_and_commit_all() == 1
+    assert bounded.judge_and_commit_all() > 3
+    assert list(bounded.store.items()) == list(unbounded.store.items())
+    assert bounded.compacted_checkpoints() == unbounded.compacted_checkpoints()

@@ -43,11 +43,14 @@ def replay(
     try:
         reached, since = start, clock.monotonic()
         for messages, position in scan(reader, topic, partition, start, end):
-            task.process([message for message in messages if wanted(message)])
-            changes = task.changes()
-            store.write(((r.key or b"", r.value) for r in changes.states), Positions(position, 0, clock.time()))
-            yield task, changes
-            task.commit()
+            left = [message for message in messages if wanted(message)]
+            while left:
+                left = left[task.process(left) :]
+                changes = task.changes()
+                written = ((r.key or b"", r.value) for r in changes.states)
+                store.write(written, Positions(task.position, 0, clock.time()))
+                yield task, changes
+                task.commit()
             if position > reached:
                 reached, since = position, clock.monotonic()
             elif clock.monotonic() - since > STALLED_S:
