@@ -89,9 +89,13 @@ class PartitionTask:
         for message in messages:
             by_run.setdefault(message.key() or b"", []).append(message)
         self._load(by_run)
-        sizes = [self._sizes.get(key, 0) for key in by_run]
-        self._uncommitted_bytes += sum(sizes) + sum([len(message) for message in messages])
-        self._chunk = max(LEAST_CHUNK, CHUNK_BYTES // max(1, *sizes)) if sizes else self._chunk
+        # about the size that each run will have
+        sizes = [
+            self._sizes.get(key, 0) + sum([len(message.value() or b"") for message in of_one_run])
+            for key, of_one_run in by_run.items()
+        ]
+        self._uncommitted_bytes += sum(sizes)
+        self._chunk = max(LEAST_CHUNK, CHUNK_BYTES // (max(sizes, default=0) or 1))
         if any(self._codec.must_ask_for(message.value()) for message in messages):
             for message in messages:
                 self._judge(message)
