@@ -519,6 +519,7 @@ def test_a_worker_refuses_rebuilt_stores_and_touches_nothing(folded: tuple[Comma
     command, _ = folded
     rebuilt = tmp_path / "rebuilt"
     command("rebuild", "--directory", str(rebuilt))
+    assert [path.name for path in rebuilt.iterdir()] == [f"{command.prefix}.events"]
     publish(command, tmp_path, created(str(uuid.uuid4()), 0))
 
     def there() -> dict[Path, bytes]:

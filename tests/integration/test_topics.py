@@ -181,6 +181,15 @@ def test_the_last_record_of_the_format_counts(kafka: str, admin: Admin, topics: 
     assert found.checkpoints == "off"
 
 
+def test_topics_that_are_there_already_can_still_be_told_where_they_are_rebuilt_from(
+    admin: Admin, topics: TopicSet
+) -> None:
+    made = create(admin, topics, partitions=1, checkpoints="off")
+    rebuilt = create(admin, topics, rebuilt_from="old")
+    assert rebuilt == msgspec.structs.replace(made, rebuilt_from="old")
+    assert create(admin, topics) == check(admin, topics) == rebuilt
+
+
 def test_more_replicas_than_brokers_are_a_wrong_configuration(admin: Admin, topics: TopicSet) -> None:
     with pytest.raises(errors.Configuration, match="creating topic"):
         create(admin, topics, replication=admin.brokers + 1)

@@ -56,7 +56,7 @@ def rebuild(
 def _rebuilt(call: Session, directory: Path, *, partial: bool, into: str | None) -> list[Rebuilt]:
     from ..engine import rebuild as engine
     from ..engine.clock import SystemClock
-    from ..store.slots import claim_slot
+    from ..store.directory import make_directory
 
     cluster = call.member("rebuild")
     config = worker_config(call, cluster)
@@ -65,7 +65,9 @@ def _rebuilt(call: Session, directory: Path, *, partial: bool, into: str | None)
     for path in map(fresh.path, range(config.format.partitions)):
         if path.exists():
             raise StateDirectory(f"{path} exists already; give --directory one without stores")
-    claim_slot(directory)  # it can be written, and this is known before anything is published
+    make_directory(
+        directory
+    )  # before anything is made in Kafka; the first store is opened before anything is published
     target = None if into is None else _target(call, cluster, into, config.format.partitions)
     done: dict[int, Rebuilt] = {}
     with ExitStack() as stack:
@@ -84,12 +86,8 @@ def _target(call: Session, cluster: Cluster, prefix: str, partitions: int) -> To
 
     recorded = check(cluster.admin, call.topics)
     target = TopicSet(prefix)
-    create(
-        cluster.admin,
-        target,
-        partitions=partitions,
-        checkpoints=recorded.checkpoints,
-        rebuilt_from=call.topics.prefix,
-    )
+    create(cluster.admin, target, partitions=partitions, checkpoints=recorded.checkpoints)
     refuse_used(cluster, target, partitions)
+    # only now: of topics with a log of their own it would be wrong
+    create(cluster.admin, target, rebuilt_from=call.topics.prefix)
     return target

@@ -76,6 +76,9 @@ def create(
     What is None is taken from the topics that are there, else from the defaults: 4 partitions, 3 replicas (fewer
     where there are fewer brokers), a checkpoint after each completed step.
 
+    rebuilt_from: prefix of the topic set whose states will be published here; recorded also where the topics are there
+    already, so they must be empty.
+
     Raises TopicMismatch for what cannot be made to fit, Configuration, Connection.
     """
     if partitions is not None and partitions < 1:
@@ -90,9 +93,10 @@ def create(
     admin.create_topics(
         [_new_topic(role, name, count, replicas) for role, name in topics.names().items() if found[name] is None]
     )
-    if recorded is None:
-        made = Format.current(count, checkpoints or "step")
-        write_format(admin, topics.meta, msgspec.structs.replace(made, rebuilt_from=rebuilt_from))
+    made = recorded or Format.current(count, checkpoints or "step")
+    origin = rebuilt_from or made.rebuilt_from
+    if recorded is None or origin != recorded.rebuilt_from:
+        write_format(admin, topics.meta, msgspec.structs.replace(made, rebuilt_from=origin))
     return check(admin, topics)
 
 
