@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from confluent_kafka import KafkaException
 
-from ..errors import Connection, TopicMismatch
+from ..errors import TopicMismatch
 from ..kafka.admin import Admin
 from ..kafka.failures import as_state_error
 from ..kafka.interface import LogRange, LogReader, Message
-from ..kafka.scan import scan
-
-STALLED_S = 30.0
-"""A reader that got nothing for so long gives up: longer than a broker's restart or an election takes."""
+from ..kafka.scan import STALLED_S, scan
 
 
 class Log(Protocol):
@@ -46,24 +42,13 @@ def messages(kafka: Log, topic: str, partitions: Sequence[int]) -> Iterator[Mess
         reader = kafka.reader()
         try:
             for partition in partitions:
-                yield from _partition(reader, topic, partition, ranges[partition])
+                known = ranges[partition]
+                for batch, _ in scan(reader, topic, partition, known.start, known.stable, stalled_s=STALLED_S):
+                    yield from batch
         finally:
             reader.close()
     except KafkaException as failure:
         raise as_state_error(failure, f"reading topic {topic}") from None
-
-
-def _partition(reader: LogReader, topic: str, partition: int, known: LogRange) -> Iterator[Message]:
-    reached, since = known.start, time.monotonic()
-    for batch, position in scan(reader, topic, partition, known.start, known.stable):
-        yield from batch
-        if position > reached:
-            reached, since = position, time.monotonic()
-        elif time.monotonic() - since > STALLED_S:
-            raise Connection(
-                f"partition {partition} of {topic} could not be read beyond offset {reached} of {known.stable}; "
-                "check the brokers"
-            )
 
 
 def latest_by_key(kafka: Log, topic: str, partition: int) -> dict[bytes, Message]:

@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import Serialization
 from ..kafka.interface import Kafka, LogRange, Message
-from ..kafka.scan import scan
+from ..kafka.scan import STALLED_S, scan
 from ..store.interface import Store
 from .clock import Clock
 from .config import WorkerConfig
@@ -81,7 +81,7 @@ def verify(
     committed = kafka.group_offsets([partition])[partition].offset
     judged = events.start if committed is None else committed
     report.not_judged = max(0, events.stable - judged)
-    emitted = _emitted(kafka, config, partition)
+    emitted = _emitted(kafka, clock, config, partition)
     begun = _fold(kafka, clock, config, report, scratch, events, judged, emitted)
     _compare_with_topic(report, scratch, emitted, begun)
     report.runs = sum(run.digest is not None for run in emitted.values())
@@ -90,14 +90,16 @@ def verify(
     return report
 
 
-def _emitted(kafka: Kafka, config: WorkerConfig, partition: int) -> dict[bytes, _Emitted]:
+def _emitted(kafka: Kafka, clock: Clock, config: WorkerConfig, partition: int) -> dict[bytes, _Emitted]:
     """The last committed record of each run in the state topic."""
     topic = config.topics.state
     log = kafka.log_ranges(topic, [partition])[partition]
     latest: dict[bytes, _Emitted] = {}
     reader = kafka.reader()
     try:
-        for messages, _ in scan(reader, topic, partition, log.start, log.stable):
+        for messages, _ in scan(
+            reader, topic, partition, log.start, log.stable, stalled_s=STALLED_S, monotonic=clock.monotonic
+        ):
             for message in messages:
                 value, key = message.value(), message.key() or b""
                 digest = None if value is None else _digest(value)
