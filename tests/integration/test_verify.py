@@ -158,3 +158,16 @@ def test_runs_begun_before_the_logs_start_are_not_verifiable_and_not_different(s
     assert differences(found) == []
     assert sum(report.not_verifiable for report in found) == 11
     assert sum(report.runs for report in found) == 16
+
+
+def test_a_run_whose_creation_is_published_again_behind_the_logs_start_is_not_verifiable(stage: Stage) -> None:
+    old, begin = str(uuid.uuid4()), whole_run(str(uuid.uuid4()))
+    stage.publish(*whole_run(old), *begin)
+    stage.run_to_end()
+    trim(stage, stage.ends("events"))
+    stage.publish(begin[0], event(old, "workflow_created"), *new_runs(3))
+    stage.run_to_end()
+    found = reports(stage)
+    assert differences(found) == []
+    assert sum(report.not_verifiable for report in found) == 2
+    assert sum(report.runs for report in found) == 5

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import NamedTuple
-
 import msgspec
 
 from ..errors import Serialization
 from ..kafka.interface import Kafka, LogRange, Message
-from ..kafka.scan import STALLED_S, scan
 from ..store.interface import Store
 from .clock import Clock
 from .config import WorkerConfig
-from .recovery import source_offset
+from .emitted import Emitted, digest_of, read_emitted, version_of
 from .replay import replay
 
 MAX_SHOWN = 1_000
@@ -57,17 +53,6 @@ class PartitionReport(msgspec.Struct, kw_only=True):
             self.differences.append(Difference(key.decode(errors="replace"), where, what))
 
 
-class _Emitted(NamedTuple):
-    """The last record of a run. digest: None of a tombstone, which tells too how far the run was judged."""
-
-    digest: bytes | None
-    source_offset: int
-
-
-def _digest(value: bytes) -> bytes:
-    return hashlib.blake2b(value, digest_size=16).digest()
-
-
 def verify(
     kafka: Kafka, clock: Clock, config: WorkerConfig, partition: int, scratch: Store, local: Store | None
 ) -> PartitionReport:
@@ -81,40 +66,21 @@ def verify(
     committed = kafka.group_offsets([partition])[partition].offset
     judged = events.start if committed is None else committed
     report.not_judged = max(0, events.stable - judged)
-    emitted = _emitted(kafka, clock, config, partition)
-    begun = _fold(kafka, clock, config, report, scratch, events, judged, emitted)
-    _compare_with_topic(report, scratch, emitted, begun)
+    whole = events.start == 0 and config.format.rebuilt_from is None
+    emitted = read_emitted(kafka, clock, config, partition, versions=not whole)
+    begun = _fold(kafka, clock, config, report, scratch, events, judged, emitted, whole=whole)
+    _compare_with_topic(config, report, scratch, emitted, begun)
     report.runs = sum(run.digest is not None for run in emitted.values())
     if local is not None:
         _compare_with_store(report, local, emitted, judged)
     return report
 
 
-def _emitted(kafka: Kafka, clock: Clock, config: WorkerConfig, partition: int) -> dict[bytes, _Emitted]:
-    """The last committed record of each run in the state topic."""
-    topic = config.topics.state
-    log = kafka.log_ranges(topic, [partition])[partition]
-    latest: dict[bytes, _Emitted] = {}
-    reader = kafka.reader()
-    try:
-        for messages, _ in scan(
-            reader, topic, partition, log.start, log.stable, stalled_s=STALLED_S, monotonic=clock.monotonic
-        ):
-            for message in messages:
-                value, key = message.value(), message.key() or b""
-                digest = None if value is None else _digest(value)
-                latest[key] = _Emitted(digest, source_offset(message.headers()))
-    finally:
-        reader.close()
-    return latest
-
-
 def _fold(
     kafka: Kafka, clock: Clock, config: WorkerConfig, report: PartitionReport, scratch: Store, events: LogRange,
-    judged: int, emitted: dict[bytes, _Emitted],
+    judged: int, emitted: dict[bytes, Emitted], *, whole: bool,
 ) -> set[bytes] | None:  # fmt: skip
-    """Returns the runs whose creation is in the log; None where the log is whole, and so all are."""
-    whole = events.start == 0 and config.format.rebuilt_from is None
+    """Returns the runs of which the log begins with a creation; None where the log is whole, and so has them all."""
     first: dict[bytes, bool] = {}
     furthest = max((e.source_offset + 1 for e in emitted.values()), default=0)
 
@@ -142,15 +108,20 @@ def _is_creation(config: WorkerConfig, message: Message) -> bool:
 
 
 def _compare_with_topic(
-    report: PartitionReport, scratch: Store, emitted: dict[bytes, _Emitted], begun: set[bytes] | None
+    config: WorkerConfig,
+    report: PartitionReport,
+    scratch: Store,
+    emitted: dict[bytes, Emitted],
+    begun: set[bytes] | None,
 ) -> None:
     unseen = dict(emitted)
     for key, value in scratch.items():
         run = unseen.pop(key, None)
-        if run is not None and run.digest == _digest(value):
+        if run is not None and run.digest == digest_of(value):
             continue
-        if begun is not None and key not in begun:
-            report.not_verifiable += 1  # its fold began in the middle
+        if begun is not None and (key not in begun or (run and run.version > version_of(config, value))):
+            # its fold began in the middle; a creation that was published again may be the first that is left of a run
+            report.not_verifiable += 1
         elif run is None or run.digest is None:
             report.differs(key, "state topic", "missing there, and the log has it")
         else:
@@ -164,14 +135,14 @@ def _compare_with_topic(
             report.differs(key, "state topic", "there, and the log does not have it")
 
 
-def _compare_with_store(report: PartitionReport, local: Store, emitted: dict[bytes, _Emitted], judged: int) -> None:
+def _compare_with_store(report: PartitionReport, local: Store, emitted: dict[bytes, Emitted], judged: int) -> None:
     positions = local.positions()
     known = positions.input if positions and positions.input is not None else 0
     report.store = "level" if known >= judged else f"{judged - known} events behind"
     unseen = dict(emitted)
     for key, value in local.items():
         run = unseen.pop(key, None)
-        if run is not None and run.digest == _digest(value):
+        if run is not None and run.digest == digest_of(value):
             continue
         if run is not None and run.source_offset >= known:
             report.in_flight += 1
