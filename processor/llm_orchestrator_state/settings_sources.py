@@ -56,6 +56,30 @@ def load(
     return Settings(**values)
 
 
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Variables from which load() makes these settings again, without any file: for a process that is started with them.
+
+    Raises Configuration for tables that cannot be written in one variable.
+    """
+    values = {name: getattr(settings, name) for name in settings_table()}
+    texts = {name: _table_text(name, value) if isinstance(value, dict) else value for name, value in values.items()}
+    table = settings_table()
+    given = {table[name].environment: str(text) for name, text in texts.items() if text not in {None, ""}}
+    return {CONFIG_VARIABLE: os.devnull, **given}
+
+
+def _table_text(name: str, pairs: Mapping[str, str]) -> str:
+    # a backslash keeps the comma behind it, and behind the last pair there is none
+    parts = sorted((f"{key}={value.replace(',', chr(92) + ',')}" for key, value in pairs.items()), key=_ends_open)
+    if any(map(_ends_open, parts[:-1])):
+        raise Configuration(f"{name}: found several values that end with a backslash; expected at most one")
+    return ",".join(parts)
+
+
+def _ends_open(pair: str) -> bool:
+    return pair.endswith("\\")
+
+
 def config_path(config: str | None, environ: Mapping[str, str], directory: Path) -> Path | None:
     """The file to read: the one asked for, else the first default one that exists."""
     asked = config or environ.get(CONFIG_VARIABLE)

@@ -17,6 +17,7 @@ from llm_orchestrator_state.errors import Configuration, Different
 from llm_orchestrator_state.local.broker import LocalBroker
 from llm_orchestrator_state.local.demo import run_demo, sample
 from llm_orchestrator_state.local.process import wait_until
+from llm_orchestrator_state.settings import Settings
 
 RUN = "6f1b8b0e-93a5-4c1e-8a52-0d7c3f4e5a6b"
 EVENTS: list[dict[str, object]] = [
@@ -62,7 +63,7 @@ def demo_topics(bootstrap: str) -> set[str]:
 
 
 def test_the_sample_goes_through_and_nothing_is_left(kafka: str, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run_demo(bootstrap=kafka) == 0
+    assert run_demo(settings=Settings(bootstrap_servers=kafka)) == 0
     out, err = capfd.readouterr()
     events = len(sample().read_text().splitlines())
     assert f"published {events} events" in err
@@ -77,13 +78,24 @@ def test_states_are_compared_with_the_expected_ones_beside_the_file(
     kafka: str, events: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     expect(events)
-    assert run_demo(events, bootstrap=kafka) == 0
+    assert run_demo(events, Settings(bootstrap_servers=kafka)) == 0
     assert "1 runs, 0 differences" in capfd.readouterr().out
     expect(events, status="completed")
-    assert run_demo(events, bootstrap=kafka) == Different.exit_code
+    assert run_demo(events, Settings(bootstrap_servers=kafka)) == Different.exit_code
     out = capfd.readouterr().out
     assert "1 runs, 1 differences" in out
     assert f"run {RUN}: status is 'running', expected 'completed'" in out
+
+
+def test_the_demos_settings_are_those_of_its_commands(
+    kafka: str, events: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    properties = {"client.rack": "a=b, c=d"}
+    settings = Settings(bootstrap_servers=kafka, properties=properties, schema_registry_url="http://127.0.0.1:1")
+    assert run_demo(events, settings) == 3
+    out, err = capfd.readouterr()
+    assert "http://127.0.0.1:1" in err
+    assert "c=d" not in out
 
 
 def test_a_file_that_is_not_there_is_told_before_anything_is_started(tmp_path: Path) -> None:

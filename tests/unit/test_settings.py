@@ -7,7 +7,7 @@ import pytest
 
 from llm_orchestrator_state.errors import Configuration
 from llm_orchestrator_state.settings import Setting, Settings, settings_table
-from llm_orchestrator_state.settings_sources import load, misspelled_variables
+from llm_orchestrator_state.settings_sources import as_environment, load, misspelled_variables
 from llm_orchestrator_state.units import duration_text, parse_duration, parse_size
 
 Flags = list[tuple[str, str]]
@@ -202,3 +202,23 @@ def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
 )
 def test_a_duration_is_shown_in_its_two_largest_units(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+def test_settings_go_through_the_environment_unchanged(tmp_path: Path) -> None:
+    hard = {"sasl.password": "a,b=c, d=e\\,f\\", "ssl.ca": "/x y", "empty": "", "spaces": " s "}
+    for given in (
+        Settings(),
+        Settings(
+            bootstrap_servers="a:1,b:2", topic_prefix="t", state_dir=tmp_path / "a b", group="g", instance_id="i",
+            commit_interval=0.001, session_timeout=6.5, transaction_timeout=1 / 3 + 1, schema_registry_url="http://r",
+            schema_registry_properties={"basic.auth.user.info": "u:p"}, properties=hard, cache_bytes=2**20 + 1,
+            log_level="debug", log_format="json", metrics_port=9000,
+        ),
+    ):  # fmt: skip
+        (tmp_path / "llm-orchestrator-state.toml").write_text("metrics_port = 1")
+        assert load(environ=as_environment(given), directory=tmp_path) == given
+
+
+def test_tables_that_no_variable_can_hold_are_refused() -> None:
+    with pytest.raises(Configuration, match="backslash"):
+        as_environment(Settings(properties={"a": "\\", "b": "\\"}))

@@ -21,5 +21,4 @@ def demo(
     """Publish events, run the worker, show the states and verify them; on a local Kafka unless an address is given."""
     from ..local.demo import run_demo
 
-    settings = session(context).settings
-    raise typer.Exit(run_demo(file, bootstrap=settings.bootstrap_servers, properties=settings.properties, keep=keep))
+    raise typer.Exit(run_demo(file, session(context).settings, keep=keep))

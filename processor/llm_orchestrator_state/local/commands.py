@@ -7,14 +7,13 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ..kafka.cluster import Cluster
-from ..settings import ENVIRONMENT_PREFIX, PROGRAM
+from ..settings import PROGRAM, Settings, settings_table
+from ..settings_sources import as_environment
 from .process import Process
 from .progress import watch
 
@@ -30,22 +29,21 @@ class CommandFailed(Exception):
 
 
 class Commands:
-    """For the topic set and group of a cluster; the worker's store and log go to the directory."""
+    """With the demo's settings, of which those that are its own are shown; the worker's log goes to its state directory.
 
-    def __init__(self, cluster: Cluster, directory: Path, properties: Mapping[str, str]) -> None:
-        settings = {
-            "BOOTSTRAP_SERVERS": cluster.admin.bootstrap_servers,
-            "TOPIC_PREFIX": cluster.topics.prefix,
-            "GROUP": cluster.group,
-            "STATE_DIR": str(directory),
-        }
-        variables = {f"{ENVIRONMENT_PREFIX}{name}": value for name, value in settings.items()}
-        for name, value in variables.items():
-            print(f"export {name}={shlex.quote(value)}")
+    Settings are handed on in the environment: arguments, and so passwords, could be seen by everybody on this machine.
+    """
+
+    def __init__(self, cluster: Cluster, settings: Settings) -> None:
+        variables = as_environment(settings)
+        for name in ("bootstrap_servers", "topic_prefix", "group", "state_dir"):
+            variable = settings_table()[name].environment
+            print(f"export {variable}={shlex.quote(variables[variable])}")
+        known = {setting.environment for setting in settings_table().values()}
+        inherited = {name: value for name, value in os.environ.items() if name not in known}
         self._cluster = cluster
-        self._environment = {**os.environ, **variables}
-        self._flags = [f"-X{name}={value}" for name, value in properties.items()]
-        self._worker_log = directory / "worker.log"
+        self._environment = {**inherited, **variables}
+        self._worker_log = settings.state_dir / "worker.log"
 
     def run(self, *words: str, tolerated: int = 0) -> int:
         """The exit code. Raises CommandFailed when it is neither 0 nor the tolerated one."""
@@ -81,7 +79,7 @@ class Commands:
 
     def _command(self, *words: str) -> list[str]:
         print(f"\n$ {PROGRAM} {shlex.join(words)}", flush=True)
-        return [sys.executable, "-m", "llm_orchestrator_state", *words, *self._flags]
+        return [sys.executable, "-m", "llm_orchestrator_state", *words]
 
 
 def _checked(code: int, tolerated: int = 0) -> int:

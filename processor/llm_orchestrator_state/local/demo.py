@@ -14,10 +14,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import msgspec
+
 from ..errors import BadInput, Configuration, Different
 from ..kafka.cluster import Cluster
 from ..kafka.topics import TopicSet
-from ..settings import PROGRAM
+from ..settings import PROGRAM, Settings
 from .broker import LocalBroker
 from .commands import CommandFailed, Commands
 from .expected import differences, expected_states
@@ -27,16 +29,15 @@ SHOWN = 8  # of many runs, rejections or differences: what fits on a screen with
 
 def run_demo(
     file: Path | None = None,
+    settings: Settings | None = None,
     *,
-    bootstrap: str | None = None,
-    properties: Mapping[str, str] | None = None,
     keep: bool = False,
 ) -> int:
     """Publish the events of a file, fold them, show what came out, and verify it. Returns the exit code.
 
     file: JSON lines, plain or .gz; None for the sample that comes with the package.
-    bootstrap: a Kafka to use; None for the local broker, which is stopped at the end if it did not run before.
-    properties: of librdkafka, passed to every client.
+    settings: of all commands. Topics, group and state directory are the demo's own nevertheless, and where no address
+        is given Kafka is the local broker, which is stopped at the end if it did not run before.
     keep: leave the broker, the topics and the worker's store as they are at the end.
     """
     signal.signal(signal.SIGTERM, _interrupt)
@@ -44,13 +45,18 @@ def run_demo(
     if not events.is_file():
         raise Configuration(f"{events} is no file; expected events as JSON lines, plain or .gz")
     with ExitStack() as cleaning:
-        bootstrap = bootstrap or _local_broker(cleaning, keep=keep)
+        settings = settings or Settings()
+        bootstrap = settings.bootstrap_servers or _local_broker(cleaning, keep=keep)
         topics = TopicSet(f"demo-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
-        cluster = Cluster(bootstrap, topics, f"{topics.prefix}.processor", "demo", properties=properties)
-        state_directory = Path(tempfile.mkdtemp(prefix=f"{PROGRAM}-"))
-        commands = Commands(cluster, state_directory, properties or {})
+        settings = msgspec.structs.replace(
+            settings, bootstrap_servers=bootstrap, topic_prefix=topics.prefix, group=f"{topics.prefix}.processor",
+            state_dir=Path(tempfile.mkdtemp(prefix=f"{PROGRAM}-")),
+        )  # fmt: skip
         if not keep:
-            cleaning.callback(shutil.rmtree, state_directory)
+            cleaning.callback(shutil.rmtree, settings.state_dir)
+        cluster = Cluster(bootstrap, topics, settings.group, "demo", properties=settings.properties)
+        commands = Commands(cluster, settings)
+        if not keep:
             cleaning.callback(_delete_topics, cluster)
         try:
             return _demo(events, commands)
