@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from llm_orchestrator_state import errors
+from llm_orchestrator_state.cli import verify
 from llm_orchestrator_state.cli.flags import take_settings
 from llm_orchestrator_state.cli.help import exit_codes
 from llm_orchestrator_state.cli.lines import LONGEST_LINE, open_lines
@@ -299,3 +300,35 @@ def test_a_traceback_is_kept_in_the_json_log() -> None:
     except OSError:
         record.exc_info = sys.exc_info()
     assert "Traceback" in json.loads(JsonFormatter().format(record))["exception"]
+
+
+DIFFERENT = """
+import sys
+from llm_orchestrator_state.cli import main, verify
+from llm_orchestrator_state.engine.verify import Difference, PartitionReport
+differences = [Difference("r", "local store", "x" * 100_000)]
+reports = [PartitionReport(partition=p, different=1, differences=differences) for p in range(10)]
+verify._reports = lambda _: iter(reports)
+sys.exit(main.run(["verify", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]], ids=["as a table", "as JSON"])
+def test_a_difference_is_told_by_the_exit_code_also_when_nobody_reads_on(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-c", DIFFERENT, *words], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (ran.returncode, ran.stderr.count("\n")) == (7, 1), ran.stderr
+
+
+def test_ctrl_c_ends_a_command_with_its_own_exit_code_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify, "_reports", interrupted)
+    assert run(["verify"]) == 130

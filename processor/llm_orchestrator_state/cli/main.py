@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn, cast
@@ -15,11 +14,8 @@ from ..settings import PROGRAM
 from . import broker, demo, publish, rebuild, rejections, runs, topics, verify, worker
 from .commands import Command, Group
 from .flags import take_settings
-from .session import Session
-from .terminal import data, say
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+from .session import INTERRUPTED, Session
+from .terminal import data, say, while_read
 
 # typer's own class for mistakes on the command line has no public name of its own in every version.
 UsageError = cast(type[Exception], typer.BadParameter.__base__)
@@ -35,13 +31,12 @@ class CommandsAndSettings(Group):
         print_tables()
 
     def invoke(self, ctx: Any) -> None:
-        """A reader of our output that has gone, such as head, has what it wanted: that is no error."""
         try:
-            super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # What is still in the buffer must not fail again when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with while_read():
+                super().invoke(ctx)
+        finally:
+            with while_read():
+                sys.stdout.flush()
 
 
 app = typer.Typer(
@@ -91,12 +86,12 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(str(error) or (error.__doc__ or ""), error.exit_code)
     except UsageError as error:
         return _fail(_usage_text(error), 2)
+    except (KeyboardInterrupt, typer.Abort):  # typer makes the one of the other, where it gets it first
+        return INTERRUPTED
     except Exception as error:
         if (known := _kafka_failure(error)) is None:
             raise
         return _fail(str(known), known.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
     # typer gives back the code of an Exit, else what the command returned, and ours return nothing
     return answer if isinstance(answer, int) else 0
 

@@ -8,7 +8,7 @@ import typer
 
 from ..errors import BadInput, InvalidState, Serialization
 from .session import session
-from .terminal import as_json, counted, data, progress, say
+from .terminal import as_json, counted, data, progress, say, while_read
 
 if TYPE_CHECKING:
     from ..client.publish import Delivery
@@ -33,7 +33,7 @@ def publish(
     bad = 0
     with open_lines(file) as lines:  # first of all: a wrong name is told before anything is connected
         partitions_of(call.admin, call.topics.events)
-        told = _Printer() if json else None
+        told = _print if json else None
         publisher = Publisher(call.bootstrap_servers, call.settings.properties, call.topics.events, call.codec, told)
         with progress() as shown, publisher:
             task = shown.add_task("publishing", total=None)
@@ -51,16 +51,6 @@ def publish(
         raise BadInput(f"{counted(bad, 'line')} of {file} {what} left out; correct and publish again what was left out")
 
 
-class _Printer:
-    """Prints where events are. A reader of that who has gone does not stop what is being published."""
-
-    def __init__(self) -> None:
-        self._gone = False
-
-    def __call__(self, delivery: Delivery) -> None:
-        if self._gone:
-            return
-        try:
-            data(as_json(delivery._asdict()))
-        except BrokenPipeError:
-            self._gone = True
+def _print(delivery: Delivery) -> None:
+    with while_read():  # who has gone does not stop what is being published
+        data(as_json(delivery._asdict()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from ..wire.codec import Codec
 
 log = logging.getLogger(__name__)
+
+
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 class Session:

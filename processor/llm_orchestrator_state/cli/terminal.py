@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
@@ -21,6 +23,16 @@ def escaped(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+@contextmanager
+def while_read() -> Iterator[None]:
+    """A reader of our output who has gone, such as head, has what he wanted: the rest is printed to nobody."""
+    try:
+        yield
+    except BrokenPipeError:
+        # What is still in the buffer must not fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def data(line: bytes) -> None:
@@ -58,7 +70,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Seque
         grid.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(escaped(cell)) for cell in row))
-    Console(file=sys.stdout, width=None if terminal else PIPED_WIDTH, highlight=False).print(grid)
+    console = Console(file=sys.stdout, width=None if terminal else PIPED_WIDTH, highlight=False)
+    with console.capture() as shown:  # by itself it ends the program where the reader of a pipe has gone
+        console.print(grid)
+    sys.stdout.write(shown.get())
+    sys.stdout.flush()
 
 
 def record(entries: Sequence[tuple[str, str]]) -> None:
@@ -66,11 +82,6 @@ def record(entries: Sequence[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in entries) + 2
     for name, value in entries:
         data(f"{name:<{width}}{escaped(value)}".encode())
-
-
-def is_verbose_terminal() -> bool:
-    """Whether somebody is watching stderr, so that progress may be drawn there."""
-    return sys.stderr.isatty()
 
 
 def progress() -> Any:
@@ -84,6 +95,6 @@ def progress() -> Any:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=Console(file=sys.stderr),
-        disable=not is_verbose_terminal(),
+        disable=not sys.stderr.isatty(),
         transient=True,
     )

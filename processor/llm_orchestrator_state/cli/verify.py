@@ -12,7 +12,7 @@ import typer
 from ..errors import Different
 from .processing import stores, worker_config
 from .session import Session, session
-from .terminal import as_json, counted, data, escaped, progress, table
+from .terminal import as_json, counted, data, escaped, progress, table, while_read
 
 if TYPE_CHECKING:
     from ..engine.verify import PartitionReport
@@ -31,9 +31,11 @@ def verify(
     for report in _reports(session(context)):
         reports.append(report)
         if json:
-            data(as_json(report))
+            with while_read():  # the exit code is the answer, also for who reads no more
+                data(as_json(report))
     if not json:
-        _show(reports)
+        with while_read():
+            _show(reports)
     if different := sum(map(_different_runs, reports)):
         what = "is" if different == 1 else "are"
         raise Different(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .processing import stores, worker_config
-from .session import Session, session
+from .session import INTERRUPTED, Session, session
 
 if TYPE_CHECKING:
     from ..engine.progress import Progress
@@ -40,8 +40,6 @@ LOOK_S = 1.0
 
 COLLECT_S = 60.0
 """Between two garbage collections."""
-
-INTERRUPTED = 128 + signal.SIGINT
 
 
 def worker(
