@@ -21,7 +21,7 @@ from .units import DURATION_FORM
 PROGRAM = "llm-orchestrator-state"
 ENVIRONMENT_PREFIX = "LLM_ORCHESTRATOR_STATE_"
 
-KAFKA_NAME = r"^[A-Za-z0-9._-]+$"
+KAFKA_NAME = r"^[A-Za-z0-9._-]+\Z"
 """Characters that Kafka allows in topic names and group.instance.id."""
 
 LONGEST_PREFIX = 249 - len(".checkpoints")

@@ -43,7 +43,7 @@ def test_topics_are_named_after_their_prefix() -> None:
     assert topics.checkpoints == "llm.checkpoints"
 
 
-@pytest.mark.parametrize("prefix", ["", "with space", "schräg", "a/b", "x" * 238])
+@pytest.mark.parametrize("prefix", ["", "with space", "schräg", "a/b", "line\n", "x" * 238])
 def test_a_prefix_that_kafka_does_not_allow_is_refused(prefix: str) -> None:
     with pytest.raises(errors.Configuration, match="needed"):
         TopicSet(prefix)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
@@ -135,5 +134,4 @@ class Publisher:
         if kind is None:
             self.flush()
             return
-        deadline = time.monotonic() + CLOSING_TIMEOUT_S
-        self._producer.flush(max(0.0, deadline - time.monotonic()))
+        self._producer.flush(CLOSING_TIMEOUT_S)

@@ -8,7 +8,7 @@ import msgspec
 from confluent_kafka.cimpl import NewTopic
 
 from ..errors import Configuration, TopicMismatch
-from ..settings import LONGEST_PREFIX
+from ..settings import KAFKA_NAME, LONGEST_PREFIX
 from .admin import Admin, Topic
 from .format import CheckpointPolicy, Format, read_format, write_format
 from .problems import create_command, partition_problems, replica_problems, setting_problems
@@ -19,8 +19,6 @@ DEFAULT_PARTITIONS = 4
 
 DEFAULT_REPLICATION = 3
 
-_LEGAL_PREFIX = re.compile(rf"[a-zA-Z0-9._-]{{1,{LONGEST_PREFIX}}}")
-
 
 class TopicSet(msgspec.Struct, frozen=True):
     """Names of the topics under one prefix. Raises Configuration for one that Kafka does not allow."""
@@ -28,7 +26,7 @@ class TopicSet(msgspec.Struct, frozen=True):
     prefix: str
 
     def __post_init__(self) -> None:
-        if not _LEGAL_PREFIX.fullmatch(self.prefix):
+        if len(self.prefix) > LONGEST_PREFIX or not re.match(KAFKA_NAME, self.prefix):
             raise Configuration(
                 f"topic prefix {self.prefix!r} cannot be used; needed: 1 to {LONGEST_PREFIX} of a-z, A-Z, 0-9, '.', '_', '-'"
             )

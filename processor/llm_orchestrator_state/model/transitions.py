@@ -8,7 +8,7 @@ NO_RUN = "no run"
 NO_STEP = "none"
 
 OPEN = frozenset({"pending", "running", "paused"})
-ACTIVE = frozenset({"running", "paused"})
+UNDER_WAY = frozenset({"running", "paused"})
 TERMINAL = frozenset({"completed", "failed"})
 EXISTING = OPEN | TERMINAL
 ANY_STEP = frozenset({NO_STEP, "pending", "running", "completed", "failed", "skipped"})
@@ -44,12 +44,12 @@ RULES: dict[str, Rule] = {
     "WorkflowFailed": Rule(OPEN, "failed"),
     "ContextUpdated": Rule(OPEN),
     "StepCreated": Rule(OPEN, None, frozenset({NO_STEP}), "pending"),
-    "StepStarted": Rule(ACTIVE, None, ANY_STEP, "running"),
-    "StepCompleted": Rule(ACTIVE, None, ANY_STEP, "completed", _FAILED),
-    "StepFailed": Rule(ACTIVE, None, ANY_STEP, "failed", _FAILED),
-    "StepRetried": Rule(ACTIVE, None, frozenset({"failed", "running"}), "pending"),
+    "StepStarted": Rule(UNDER_WAY, None, ANY_STEP, "running"),
+    "StepCompleted": Rule(UNDER_WAY, None, ANY_STEP, "completed", _FAILED),
+    "StepFailed": Rule(UNDER_WAY, None, ANY_STEP, "failed", _FAILED),
+    "StepRetried": Rule(UNDER_WAY, None, frozenset({"failed", "running"}), "pending"),
     "StepSkipped": Rule(OPEN, None, frozenset({NO_STEP, "pending", "running"}), "skipped"),
-    "StepHeartbeat": Rule(ACTIVE, None, frozenset({"running"})),
+    "StepHeartbeat": Rule(UNDER_WAY, None, frozenset({"running"})),
     "CheckpointRequested": Rule(EXISTING),
     "CheckpointsTrimmed": Rule(EXISTING),
     "WorkflowSaved": Rule(EXISTING | {NO_RUN}),
