@@ -190,6 +190,7 @@ class Recovery:
         events = self._kafka.log_ranges(topic, [partition])[partition]
         where, known = committed.offset, positions.input
         if where is not None and known is not None and known > where:
+            self._retry_if_moved(partition, committed)
             raise OffsetMismatch(
                 f"{topic}[{partition}]: the group's offset is {where}, and the states know of events up to {known - 1}: "
                 "somebody has set the group back; set it to the log's position again, or rebuild into a new topic set"
@@ -202,11 +203,17 @@ class Recovery:
                     "(rejections after it may be repeated)", topic, partition, where,
                 )  # fmt: skip
         if not events.start <= where <= events.end:
+            self._retry_if_moved(partition, committed)
             raise OffsetMismatch(
                 f"{topic}[{partition}]: the position is {where}, and the log has {events.start} to {events.end}: "
                 "events were lost, or the topic was made anew; set the group's offset, or rebuild into a new topic set"
             )
         return where
+
+    def _retry_if_moved(self, partition: int, committed: GroupOffset) -> None:
+        """This process may have been stopped since it asked, and another worker gone on meanwhile."""
+        if self._kafka.group_offsets([partition])[partition] != committed:
+            raise Connection(f"partition {partition}: the group went on while it was opened")
 
 
 def source_offset(headers: object) -> int:
