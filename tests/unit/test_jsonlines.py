@@ -13,8 +13,9 @@ from llm_orchestrator_state.errors import Serialization
 from llm_orchestrator_state.model import KINDS, TransitionEvent, WorkflowState
 from llm_orchestrator_state.model.kinds import KIND_OF_WORD
 from llm_orchestrator_state.model.records import EventRecord
-from llm_orchestrator_state.wire.jsonlines import format_record, parse_line
+from llm_orchestrator_state.wire.jsonlines import parse_line
 from llm_orchestrator_state.wire.schemas import directory
+from tests.unit.lines import format_record
 from tests.unit.strategies import events
 
 RUN = "6f1b8b0e-93a5-4c1e-8a52-0d7c3f4e5a6b"
@@ -170,16 +171,6 @@ def test_a_bad_line_is_refused_with_a_reason_on_one_line(text: bytes, reason: st
         parse_line(text)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_a_record_that_no_line_can_hold_is_refused() -> None:
-    record = parse_line(line("context_updated", ',"patch":{}'))
-    with pytest.raises(Serialization, match="patch: "):
-        format_record({**record, "transition": ("ContextUpdated", {"patch": "{"})})
-    with pytest.raises(Serialization, match="WorkflowArchived is newer than this program"):
-        format_record({**record, "transition": ("WorkflowArchived", {})})
-    with pytest.raises(Serialization, match="outside the years 1 to 9999"):
-        format_record({**record, "occurred_at": 2**63 - 1})
 
 
 # ---- the JSON Schema

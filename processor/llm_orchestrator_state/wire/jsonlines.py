@@ -1,4 +1,4 @@
-"""Events as JSON lines ↔ records: what ``publish`` reads, one event a line.
+"""Events as JSON lines → records: what ``publish`` reads, one event a line.
 
     {"event_id"?, "run_id", "type": "step_completed", "occurred_at", "expected_version"?, "fencing_token"?, ...}
 
@@ -18,18 +18,14 @@ from uuid import uuid4
 
 import msgspec
 
-from ..errors import InvalidState, Serialization
+from ..errors import Serialization
 from ..model.form_reading import optional_value_text, parent_record, state_record, uuid_text, value_text
-from ..model.form_writing import parent_form, state_form, value_form
-from ..model.instants import format_instant, parse_instant
-from ..model.json_values import json_problem
+from ..model.instants import parse_instant
 from ..model.kinds import KIND_OF_WORD
 from ..model.records import EventRecord
 from .line_forms import LINE_FORMS
 
 _decode = msgspec.json.Decoder(reduce(or_, LINE_FORMS.values())).decode
-_encode = msgspec.json.Encoder().encode
-_WORD_OF_KIND = {kind: word for word, kind in KIND_OF_WORD.items()}
 
 _Reader = Callable[[Any, str], Any]
 _READERS: dict[str, _Reader] = {
@@ -44,18 +40,6 @@ _READERS: dict[str, _Reader] = {
     "state": lambda form, _: state_record(form),
 }
 """How a field's datum comes from its form in a line; the others are the same in both."""
-
-_WRITERS: dict[str, Callable[[Any], Any]] = {
-    "context": value_form,
-    "patch": value_form,
-    "inputs": value_form,
-    "outputs": value_form,
-    "parent": parent_form,
-    "timestamp": format_instant,
-    "snapshot": state_form,
-    "state": state_form,
-}
-_JSON_VALUES = frozenset({"context", "patch", "inputs", "outputs"})
 
 
 def _readers(form: type[msgspec.Struct]) -> tuple[str, list[tuple[str, _Reader | None]]]:
@@ -127,37 +111,3 @@ def _refuse(name: str) -> NoReturn:
 
 def _one_line(message: str) -> str:
     return message.replace("\n", "\\n").replace("\r", "\\r")
-
-
-def format_record(record: EventRecord) -> bytes:
-    """The record's line, without the line break. What is null or an empty map is left out.
-
-    Raises:
-        Serialization: a kind that is newer than this program, or a value that no line can hold.
-    """
-    kind, fields = record["transition"]
-    if kind not in _WORD_OF_KIND:
-        raise Serialization(f"transition {kind} is newer than this program: update it")
-    line: dict[str, Any] = {
-        "event_id": record["event_id"],
-        "run_id": record["run_id"],
-        "type": _WORD_OF_KIND[kind],
-    }
-    try:
-        line["occurred_at"] = format_instant(record["occurred_at"])
-        for name in ("expected_version", "fencing_token"):
-            if record[name] is not None:
-                line[name] = record[name]
-        for name, value in fields.items():
-            if value is not None and value != {}:
-                line[name] = _written(name, value)
-    except InvalidState as error:
-        raise Serialization(str(error)) from error
-    return _encode(line)
-
-
-def _written(name: str, value: Any) -> Any:
-    if name in _JSON_VALUES and (problem := json_problem(value)):
-        raise Serialization(f"{name}: {problem}")
-    writer = _WRITERS.get(name)
-    return value if writer is None else writer(value)
