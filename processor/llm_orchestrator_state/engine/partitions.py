@@ -77,10 +77,13 @@ class Partitions:
         self._openings: dict[int, _Opening] = {}
         self._waiting: dict[int, float] = {}
         self._to_close: list[Store] = []
-        self._consumer = kafka.group_consumer()
-        self._consumer.subscribe(
-            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
+        self._kafka = kafka
+        self._consumer = self._joining()
+
+    def _joining(self) -> GroupConsumer:
+        consumer = self._kafka.group_consumer()
+        consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        return consumer
 
     @property
     def consumer(self) -> GroupConsumer:
@@ -144,6 +147,14 @@ class Partitions:
         log.warning("partition %d waits: %s", partition, reason)
         self._pause(partition)
         self._waiting[partition] = self._clock.monotonic() + RETRY_S
+
+    def rejoin(self) -> None:
+        """With a new consumer: what is uncommitted is forgotten, and all is opened again."""
+        for partition in [*self.tasks, *self._openings]:
+            self._forget(partition)
+        self.generation = None
+        self._consumer.close()
+        self._consumer = self._joining()
 
     def _pause(self, partition: int) -> None:
         """Where it cannot be paused, what it fetches is dropped until fetch_from()."""

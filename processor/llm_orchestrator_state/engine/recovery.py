@@ -25,6 +25,9 @@ BROKER_SCAN_S = 10.0
 
 RETRY_S = 0.1
 
+NEW_LEADER_S = 10.0
+"""Within which a new leader knows its log's end again: its high watermark follows the first fetches (KIP-101)."""
+
 
 class Recovered(NamedTuple):
     """A store that is level with the state topic, and where its partition goes on.
@@ -63,7 +66,7 @@ class Recovery:
         store = yield from self._open_store(partition)
         try:
             committed = yield from self._settled(partition)
-            state_log = self._kafka.log_ranges(self._config.topics.state, [partition])[partition]
+            state_log = yield from self._state_log(partition, store.positions())
             store, positions = yield from self._usable(partition, store, state_log)
             positions, restored = yield from self._catch_up(partition, store, positions, state_log)
             position = self._where_to_go_on(partition, positions, committed)
@@ -116,12 +119,31 @@ class Recovery:
 
     # --- the state topic ----------------------------------------------------------------------------------------------
 
+    def _state_log(self, partition: int, positions: Positions | None) -> Generator[float, None, LogRange]:
+        """The state topic's range, which has all that the store has read.
+
+        A new leader may tell too early an end for a moment. One that stays short has lost records, and going cold would
+        put what is left in place of what may be the only copy.
+        """
+        topic = self._config.topics.state
+        deadline = self._clock.monotonic() + NEW_LEADER_S
+        while True:
+            found = self._kafka.log_ranges(topic, [partition])[partition]
+            if positions is None or positions.state <= found.end:
+                return found
+            if self._clock.monotonic() > deadline:
+                raise OffsetMismatch(
+                    f"{topic}[{partition}] ends at {found.end}, and the store has read it up to {positions.state}: the "
+                    "topic has lost records, or was made anew; rebuild the states from the event log into a new topic "
+                    "set (rebuild --into), or remove the store to go on with what the topic has"
+                )
+            yield RETRY_S
+
     def _usable(
         self, partition: int, store: Store, state_log: LogRange
     ) -> Generator[float, None, tuple[Store, Positions]]:
         positions = store.positions()
         if positions is not None:
-            self._refuse_shorter_log(partition, positions, state_log)
             reason = self._why_cold(positions, state_log)
             if reason is None:
                 return store, positions
@@ -130,15 +152,6 @@ class Recovery:
             self._stores.clear(partition)
             store = yield from self._open_store(partition)
         return store, Positions(None, state_log.start, self._clock.time())
-
-    def _refuse_shorter_log(self, partition: int, positions: Positions, state_log: LogRange) -> None:
-        """Going cold would put what is left of the topic in place of what may be the only copy."""
-        if positions.state > state_log.end:
-            raise OffsetMismatch(
-                f"{self._config.topics.state}[{partition}] ends at {state_log.end}, and the store has read it up to "
-                f"{positions.state}: the topic has lost records, or was made anew; rebuild the states from the event "
-                "log into a new topic set (rebuild --into), or remove the store to go on with what the topic has"
-            )
 
     def _why_cold(self, positions: Positions, state_log: LogRange) -> str | None:
         if positions.state < state_log.start:

@@ -34,6 +34,9 @@ MIN_BATCH, MAX_BATCH = 2_000, 50_000
 ABORTED_PAUSE_S = 0.1
 """Before a lone event is tried again: most aborts are a rebalance that is not over."""
 
+RIVAL_S = 60.0
+"""Fenced twice within this time, a worker has a rival."""
+
 ASK_OTHERS_S = 0.5
 """Between two looks at how far the group is, at the end of a log whose other partitions are somebody else's."""
 
@@ -55,12 +58,12 @@ class Worker:
         self._uncommitted_since: float | None = None
         """When the first uncommitted record was judged."""
         self._ask_others_at = 0.0
+        self._fenced_at = -RIVAL_S
         self._drained_commit_at = 0.0
         """A commit because nothing more has come waits until here: as long as the last one took."""
         self._note_level_at = clock.monotonic() + NOTE_LEVEL_S
         self._transactions = Transactions(kafka, config.transactional_id, clock)
         self._partitions = Partitions(kafka, stores, clock, config, self._transactions, self._commit)
-        self._consumer = self._partitions.consumer
 
     def step(self, max_wait_s: float) -> None:
         """One turn: open what is to be opened, judge what has arrived, commit when it is time.
@@ -74,7 +77,7 @@ class Worker:
             # judged before the next call: a rebalance within that one may go back behind it
             self._process([first])
         began = self._clock.monotonic()
-        messages = self._consumer.consume(self._batch, 0)
+        messages = self._partitions.consumer.consume(self._batch, 0)
         self._spent("poll", began)
         self._process(messages)
         self._commit_if_due(drained=first is None and not messages)
@@ -102,7 +105,7 @@ class Worker:
         if not self._partitions.settled or self._uncommitted_since is not None:
             return False
         tasks = self._partitions.tasks
-        at = self._consumer.position([TopicPartition(self._config.topics.events, p) for p in tasks])
+        at = self._partitions.consumer.position([TopicPartition(self._config.topics.events, p) for p in tasks])
         # by position: it passes the control records of a transactional publisher, which no record follows
         if any(max(p.offset, tasks[p.partition].position) < ends.get(p.partition, 0) for p in at):
             return False
@@ -150,7 +153,7 @@ class Worker:
         if self._uncommitted_since is not None:
             due = min(self._drained_commit_at, self._uncommitted_since + self._config.commit_interval_s)
             wait = min(wait, due - began)
-        message = self._consumer.poll(wait) if wait > 0 else None
+        message = self._partitions.consumer.poll(wait) if wait > 0 else None
         self._spent("poll", began)
         return message
 
@@ -187,10 +190,8 @@ class Worker:
         error: KafkaError = message.error()
         code = error.code()
         if code in {codes.FATAL, KafkaError.FENCED_INSTANCE_ID}:
-            raise Fenced(
-                f"the group refuses this worker, because another one has taken its identity "
-                f"({self._config.transactional_id}); give each its own instance_id ({error.str()})"
-            )
+            self._rejoin(error)
+            return
         if code in {codes.AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
             raise OffsetMismatch(
                 f"{self._config.topics.events}[{message.partition()}]: the position is outside the log "
@@ -199,6 +200,20 @@ class Worker:
         if code in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}:
             raise Connection(f"not allowed: {error.str()}; see the README for the ACLs that a worker needs")
         log.warning("consumer: %s", error.str())
+
+    def _rejoin(self, error: KafkaError) -> None:
+        """A member may be fenced by its own other life, whose answer was lost while the broker was away. A rival, which
+        joins again too, fences a second time.
+        """
+        now = self._clock.monotonic()
+        if now < self._fenced_at + RIVAL_S:
+            raise Fenced(
+                f"the group refuses this worker, because another one has taken its identity "
+                f"({self._config.transactional_id}); give each its own instance_id ({error.str()})"
+            )
+        self._fenced_at = now
+        log.warning("the group has given this worker's identity to another member: joining again (%s)", error.str())
+        self._partitions.rejoin()
 
     # --- committing --------------------------------------------------------------------------------------------------
 
