@@ -234,7 +234,7 @@ def test_a_property_that_librdkafka_does_not_know_is_a_wrong_configuration(kafka
 
 def test_a_broker_without_tls_is_told_from_one_that_is_away(kafka: str) -> None:
     with pytest.raises(errors.Connection, match="SSL handshake failed"):
-        Admin(kafka, {"security.protocol": "ssl"}, timeout_s=1)
+        Admin(kafka, {"security.protocol": "ssl"}, timeout_s=5)
 
 
 def test_wrong_credentials_are_told_at_once(tmp_path: Path) -> None:
