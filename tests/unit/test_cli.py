@@ -332,3 +332,13 @@ def test_ctrl_c_ends_a_command_with_its_own_exit_code_and_no_traceback(monkeypat
 
     monkeypatch.setattr(verify, "_reports", interrupted)
     assert run(["verify"]) == 130
+
+
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_1() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "llm_orchestrator_state", "--help"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "cannot be written" in done.stderr

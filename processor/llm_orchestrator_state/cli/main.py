@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn, cast
@@ -15,7 +16,7 @@ from . import broker, demo, publish, rebuild, rejections, runs, topics, verify, 
 from .commands import Command, Group
 from .flags import take_settings
 from .session import INTERRUPTED, Session
-from .terminal import data, say, while_read
+from .terminal import data, drop_output, say, while_read
 
 # typer's own class for mistakes on the command line has no public name of its own in every version.
 UsageError = cast(type[Exception], typer.BadParameter.__base__)
@@ -88,6 +89,11 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(_usage_text(error), 2)
     except (KeyboardInterrupt, typer.Abort):  # typer makes the one of the other, where it gets it first
         return INTERRUPTED
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EIO}:
+            raise
+        drop_output()
+        return _fail(f"the output cannot be written: {error.strerror}", 1)
     except Exception as error:
         if (known := _kafka_failure(error)) is None:
             raise

@@ -31,8 +31,12 @@ def while_read() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # What is still in the buffer must not fail again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
+
+
+def drop_output() -> None:
+    """What is still in the buffer must not fail again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def data(line: bytes) -> None:

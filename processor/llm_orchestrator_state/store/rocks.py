@@ -95,7 +95,7 @@ class RocksStore:
         if (found := self._get(_IDENTITY)) not in {None, identity}:
             raise ForeignStore(
                 f"{self._path} belongs to cluster and topic {_shown(found)}, needed {_shown(identity)}; use another state "
-                "directory"
+                "directory, or remove that one if nobody needs it: states are restored from the state topic"
             )
 
     def own(self, identity: bytes) -> None:
