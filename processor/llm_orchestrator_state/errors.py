@@ -10,7 +10,8 @@ StateError
 │   └── MissingProgram    Java, Maven or Docker is needed and not there
 ├── StateDirectory        the local state directory cannot be used
 │   ├── StoreLocked       another process has this partition's store open
-│   └── ForeignStore      it belongs to another cluster or topic
+│   ├── ForeignStore      it belongs to another cluster or topic
+│   └── CorruptStore      RocksDB found damage in it
 ├── OffsetMismatch        group offsets, log and restored state do not fit together
 ├── LogTrimmed            the event log no longer reaches back to its start
 ├── Fenced                another worker has this worker's identity

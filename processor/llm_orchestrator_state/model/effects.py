@@ -204,7 +204,7 @@ _REPLACED = (
 def _replace(state: StateRecord, given: StateRecord) -> StateRecord:
     """Everything of the given state but what counts this run's events: version, window, token, counters."""
     for name in _REPLACED:
-        state[name] = given[name]  # type: ignore[literal-required]
+        state[name] = given[name]  # type: ignore[literal-required] # the names are the table's, all of them fields
     state["parent"] = _canonical(given["parent"])
     old = state["steps"]
     state["steps"] = given["steps"]
