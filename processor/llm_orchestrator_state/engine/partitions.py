@@ -15,17 +15,13 @@ from .clock import Clock
 from .config import WorkerConfig
 from .counts import Counts
 from .recovery import Recovered, Recovery, Wait
-from .task import PartitionTask
+from .task import MAX_UNCOMMITTED_BYTES, PartitionTask
 from .transaction import Outcome, Transactions
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 """After a failed opening, or while a schema registry does not answer."""
-
-
-MAX_UNCOMMITTED_BYTES = 128 * 1024 * 1024
-"""Of input, states and checkpoints in one transaction, over all partitions."""
 
 LEAVE_S = 2.0
 """For the group to call back after unsubscribe(); it takes milliseconds."""
@@ -150,8 +146,7 @@ class Partitions:
 
     def rejoin(self) -> None:
         """With a new consumer: what is uncommitted is forgotten, and all is opened again."""
-        for partition in [*self.tasks, *self._openings]:
-            self._forget(partition)
+        self._forget_all()
         self.generation = None
         self._consumer.close()
         self._consumer = self._joining()
@@ -173,8 +168,7 @@ class Partitions:
             deadline = self._clock.monotonic() + LEAVE_S
             while (self.tasks or self._openings) and self._clock.monotonic() < deadline:
                 self._consumer.poll(0.05)
-        for partition in [*self.tasks, *self._openings]:
-            self._forget(partition)
+        self._forget_all()
         self._consumer.close()
         self._close_stores()
 
@@ -216,6 +210,10 @@ class Partitions:
         self._read_generation(consumer)
         for p in partitions:
             self._forget(p.partition)
+
+    def _forget_all(self) -> None:
+        for partition in [*self.tasks, *self._openings]:
+            self._forget(partition)
 
     def _forget(self, partition: int) -> None:
         self._waiting.pop(partition, None)

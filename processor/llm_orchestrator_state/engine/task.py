@@ -19,6 +19,7 @@ from .counts import Counts
 from .outputs import Changes, Record, checkpoint_head, rejection_record
 
 MAX_UNCOMMITTED_BYTES = 128 * 1024 * 1024
+"""Of input, states and checkpoints in one transaction, over all partitions."""
 
 FIRST_CHUNK, LEAST_CHUNK = 256, 16
 """Records whose states are loaded together, before it is known how large these are, and at least."""

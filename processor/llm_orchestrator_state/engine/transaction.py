@@ -121,51 +121,45 @@ class Transactions:
             raise _Aborted("records were not delivered in time")
 
     def _call(self, call: Callable[[], Any]) -> None:
-        """With retries while the error says so; _Aborted otherwise."""
+        """Raises _Aborted where it fails for good."""
+        if error := self._failure(call):
+            raise _Aborted(error)
+
+    def _failure(self, call: Callable[[], Any]) -> KafkaError | None:
+        """Makes the call, again and again while the error is one that passes; returns the error that remains."""
         deadline = self._clock.monotonic() + CALL_TIMEOUT_S
         while True:
             try:
                 call()
-            except KafkaException as error:
-                reason: KafkaError = error.args[0]
-                if not reason.retriable() or reason.txn_requires_abort() or self._clock.monotonic() > deadline:
-                    raise _Aborted(reason) from error
+            except KafkaException as failure:
+                error: KafkaError = failure.args[0]
+                passes = error.retriable() and not error.fatal() and not error.txn_requires_abort()
+                if not passes or self._clock.monotonic() > deadline:
+                    return error
             else:
-                return
+                return None
 
     def _commit(self, producer: TransactionalProducer) -> Outcome:
-        deadline = self._clock.monotonic() + CALL_TIMEOUT_S
-        while True:
-            try:
-                producer.commit_transaction(CALL_TIMEOUT_S)
-            except KafkaException as error:
-                reason: KafkaError = error.args[0]
-                log.warning("commit: %s", reason)
-                if reason.txn_requires_abort():
-                    # an abort that is refused may be so because the commit had reached the broker after all
-                    return Outcome.ABORTED if self._abort(producer) else Outcome.UNKNOWN
-                if reason.retriable() and not reason.fatal() and self._clock.monotonic() < deadline:
-                    continue
-                # librdkafka has no KIP-890: a late EndTxn of this producer could tear the next transaction
-                self._renew()
-                return Outcome.UNKNOWN
+        error = self._failure(lambda: producer.commit_transaction(CALL_TIMEOUT_S))
+        if error is None:
             self._renewals = 0
             return Outcome.COMMITTED
+        log.warning("commit: %s", error)
+        if error.txn_requires_abort():
+            # an abort that is refused may be so because the commit had reached the broker after all
+            return Outcome.ABORTED if self._abort(producer) else Outcome.UNKNOWN
+        # librdkafka has no KIP-890: a late EndTxn of this producer could tear the next transaction
+        self._renew()
+        return Outcome.UNKNOWN
 
     def _abort(self, producer: TransactionalProducer) -> bool:
         """Whether the broker has aborted it; otherwise it is over too, one way or the other."""
-        deadline = self._clock.monotonic() + CALL_TIMEOUT_S
-        while True:
-            try:
-                producer.abort_transaction(CALL_TIMEOUT_S)
-            except KafkaException as error:
-                reason: KafkaError = error.args[0]
-                if reason.retriable() and not reason.fatal() and self._clock.monotonic() < deadline:
-                    continue
-                log.warning("abort: %s", reason)
-                self._renew()
-                return False
+        error = self._failure(lambda: producer.abort_transaction(CALL_TIMEOUT_S))
+        if error is None:
             return True
+        log.warning("abort: %s", error)
+        self._renew()
+        return False
 
     def _renew(self) -> TransactionalProducer:
         """A new producer under the same id. Its init_transactions() completes or aborts what the old one left."""

@@ -270,7 +270,7 @@ class Worker:
     def _settled_outcome(self, offsets: dict[int, int]) -> Outcome:
         """Of a transaction that is over, though how was not answered: the group's stable offsets tell.
 
-        Raises KafkaException.
+        Raises errors.Connection where they are neither what was sent nor what was there before, and KafkaException.
         """
         tasks = self._partitions.tasks
         found = self._kafka.group_offsets(list(offsets))
@@ -279,16 +279,12 @@ class Worker:
             return Outcome.COMMITTED
         if all(found[p].offset == tasks[p].committed for p in offsets):
             return Outcome.ABORTED
-        # neither what was sent nor what was there before: find out from the start
-        for p in offsets:
-            self._partitions.reopen(p)
-        return Outcome.ABORTED
+        raise Connection("the group's offsets tell neither a commit nor an abort")
 
     def _go_back(self, tasks: dict[int, PartitionTask]) -> None:
         """The consumer has moved on; without the seek the aborted records would be lost."""
         for p, task in tasks.items():
-            if self._partitions.tasks.get(p) is task:
-                self._partitions.fetch_from(p, task.rollback())
+            self._partitions.fetch_from(p, task.rollback())
 
     def _write(self, partition: int, states: Iterable[tuple[bytes, bytes | None]], state_end: int | None) -> None:
         task, before = self._partitions.tasks[partition], self._partitions.positions[partition]

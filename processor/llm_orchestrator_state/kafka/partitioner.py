@@ -14,7 +14,7 @@ def murmur2(key: bytes) -> int:
     h = 0x9747B28C ^ size
     whole = size & ~3
     for k in struct.unpack_from(f"<{whole // 4}I", key):
-        k = k * _M & _WORD  # noqa: PLW2901
+        k = k * _M & _WORD  # noqa: PLW2901 - as the algorithm is written everywhere
         h = (h * _M & _WORD) ^ ((k ^ k >> 24) * _M & _WORD)
     if size > whole:
         h = (h ^ int.from_bytes(key[whole:], "little")) * _M & _WORD

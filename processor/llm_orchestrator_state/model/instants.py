@@ -9,7 +9,7 @@ from ..errors import InvalidState, Serialization
 from .limits import MAX_INSTANT, MIN_INSTANT
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
+_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - on purpose, as said below
 """Formatting without a zone is faster, and the Z is added here."""
 _MICROSECOND = timedelta(microseconds=1)
 _RFC3339 = re.compile(

@@ -82,7 +82,7 @@ class RocksStore:
             if last is not None and rest.valid():
                 rest.next()
             rest.status()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - as in get_many()
             self._failed(error)
 
     def check(self, identity: bytes) -> None:
@@ -114,14 +114,14 @@ class RocksStore:
     def _get(self, key: bytes) -> bytes | None:
         try:
             value: bytes | None = self._database.get(key)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - as in get_many()
             self._failed(error)
         return value
 
     def _write(self, batch: WriteBatch) -> None:
         try:
             self._database.write(batch)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - as in get_many()
             self._failed(error)
 
     def _failed(self, error: Exception) -> NoReturn:
@@ -216,7 +216,7 @@ class RocksStores:
         families = {"default": options} if (path / "CURRENT").exists() else None
         try:
             database = Rdict(str(path), options=options, column_families=families, access_type=access)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - as in get_many()
             failure = as_state_error(error, path)
             if isinstance(failure, CorruptStore) and not read_only:
                 self._damaged.add(path)
