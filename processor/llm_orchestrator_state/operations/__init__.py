@@ -1,0 +1,1 @@
+"""What an operator asks of a running deployment: is everything there, who works, how far behind."""
