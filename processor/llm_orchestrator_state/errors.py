@@ -2,6 +2,9 @@
 
 StateError
 ├── InvalidState          a status, field or JSON text that the model does not allow
+│   ├── EventRejected     the processor rejected an event that was published
+│   ├── StepAlreadyOpen   a step that is open in this handle was entered again
+│   └── Closed            a client was used after its end, or in a forked process
 ├── Serialization         bytes or text that cannot be read as what they should be
 ├── NotFound              no such run or checkpoint
 ├── Connection            broker or registry unreachable, or it refused the credentials
@@ -23,7 +26,10 @@ Each class has the exit code with which the command line ends.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from .model.verdicts import Code
 
 
 class StateError(Exception):
@@ -36,6 +42,30 @@ class InvalidState(StateError):
     """A value the model does not allow. The caller must change it."""
 
     exit_code = 2
+
+
+class EventRejected(InvalidState):
+    """The processor rejected an event; the run is as if it had never been published.
+
+    code: why, one of model.verdicts.Code, which are str. detail: what was found, and what would have been right.
+    """
+
+    def __init__(self, code: Code, detail: str, event_id: str) -> None:
+        super().__init__(f"event {event_id} was rejected ({code}): {detail}")
+        self.code = code
+        self.detail = detail
+        self.event_id = event_id
+
+    def __reduce__(self) -> tuple[type[EventRejected], tuple[Code, str, str]]:
+        return type(self), (self.code, self.detail, self.event_id)
+
+
+class StepAlreadyOpen(InvalidState):
+    """A step was entered that is open in this handle. Another unit of work of the same name needs a key of its own."""
+
+
+class Closed(InvalidState):
+    """A client was used after its end, or in a process forked from the one that made it. Make another."""
 
 
 class Serialization(StateError):

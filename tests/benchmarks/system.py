@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 
-from llm_orchestrator_state.client.publish import Publisher
+from llm_orchestrator_state.client.producer import EventProducer
 from llm_orchestrator_state.kafka.cluster import Cluster
 from llm_orchestrator_state.kafka.scan import scan
 from llm_orchestrator_state.kafka.topics import TopicSet, create
@@ -66,7 +66,7 @@ class Topics:
 
     def publish(self, events: Iterable[EventRecord]) -> int:
         """Returns how many, when all are delivered."""
-        with Publisher(self.system.bootstrap, None, self.cluster.topics.events, self.codec) as publisher:
+        with EventProducer(self.system.bootstrap, None, self.cluster.topics.events, self.codec) as publisher:
             for event in events:
                 publisher.publish(event)
         return publisher.delivered

@@ -11,7 +11,7 @@ from .session import session
 from .terminal import as_json, counted, data, progress, say, while_read
 
 if TYPE_CHECKING:
-    from ..client.publish import Delivery
+    from ..client.producer import Delivered
 
 
 def publish(
@@ -24,7 +24,7 @@ def publish(
     ] = False,
 ) -> None:
     """Publish the events of a file. Bad lines are reported and left out; exit code 6 when there were any."""
-    from ..client.publish import Publisher
+    from ..client.producer import EventProducer
     from ..client.read import partitions_of
     from ..wire.jsonlines import parse_line
     from .lines import open_lines
@@ -34,7 +34,9 @@ def publish(
     with open_lines(file) as lines:  # first of all: a wrong name is told before anything is connected
         partitions_of(call.admin, call.topics.events)
         told = _print if json else None
-        publisher = Publisher(call.bootstrap_servers, call.settings.properties, call.topics.events, call.codec, told)
+        publisher = EventProducer(
+            call.bootstrap_servers, call.settings.properties, call.topics.events, call.codec, told
+        )
         with progress() as shown, publisher:
             task = shown.add_task("publishing", total=None)
             for number, line in lines:
@@ -51,6 +53,6 @@ def publish(
         raise BadInput(f"{counted(bad, 'line')} of {file} {what} left out; correct and publish again what was left out")
 
 
-def _print(delivery: Delivery) -> None:
+def _print(delivery: Delivered) -> None:
     with while_read():  # who has gone does not stop what is being published
         data(as_json(delivery._asdict()))

@@ -15,7 +15,7 @@ from ..kafka.logs import logger
 from ..kafka.properties import MAX_EVENT_BYTES, PRODUCER, Properties, with_pass_through
 from ..model.records import EventRecord
 
-PUBLISHER: Properties = PRODUCER | {
+EVENT_PRODUCER: Properties = PRODUCER | {
     # The topic's own limit: a larger event is refused here, with its line, not by the broker, with its batch.
     "message.max.bytes": MAX_EVENT_BYTES,
     # Back-pressure begins here: enough to fill the connection's batches, little enough to hold in memory anywhere.
@@ -33,7 +33,7 @@ class Encoder(Protocol):
     def encode_event(self, record: EventRecord) -> bytes: ...
 
 
-class Delivery(NamedTuple):
+class Delivered(NamedTuple):
     """Where an event is in the events topic."""
 
     event_id: str
@@ -42,7 +42,7 @@ class Delivery(NamedTuple):
     offset: int
 
 
-class Publisher:
+class EventProducer:
     """Publishes event records to the events topic, keyed by canonical run id and partitioned by murmur2.
 
     A context manager: leaving it waits for every delivery and raises Connection when one failed.
@@ -56,7 +56,7 @@ class Publisher:
         properties: Mapping[str, str] | None,
         topic: str,
         encoder: Encoder,
-        on_delivered: Callable[[Delivery], None] | None = None,
+        on_delivered: Callable[[Delivered], None] | None = None,
     ) -> None:
         self.topic = topic
         self.delivered = 0
@@ -64,7 +64,7 @@ class Publisher:
         self._first_failure: KafkaError | None = None
         self._encode = encoder.encode_event
         self._on_delivered = on_delivered
-        conf = with_pass_through(PUBLISHER, bootstrap_servers, dict(properties or {}))
+        conf = with_pass_through(EVENT_PRODUCER, bootstrap_servers, dict(properties or {}))
         try:
             self._producer = Producer(conf, logger=logger)
         except KafkaException as failure:
@@ -110,7 +110,7 @@ class Publisher:
     def _on_delivery(self, event_id: str, run_id: str, error: KafkaError | None, message: Any) -> None:
         self._count(error, message)
         if error is None and self._on_delivered:
-            self._on_delivered(Delivery(event_id, run_id, message.partition(), message.offset()))
+            self._on_delivered(Delivered(event_id, run_id, message.partition(), message.offset()))
 
     def _count(self, error: KafkaError | None, _: Any) -> None:
         if error is None:
