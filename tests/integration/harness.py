@@ -18,7 +18,7 @@ from llm_orchestrator_state.engine.config import WorkerConfig
 from llm_orchestrator_state.engine.worker import Worker
 from llm_orchestrator_state.kafka.cluster import Cluster
 from llm_orchestrator_state.kafka.format import CheckpointPolicy
-from llm_orchestrator_state.kafka.interface import Message
+from llm_orchestrator_state.kafka.interface import LogRange, Message
 from llm_orchestrator_state.kafka.topics import TopicSet, create
 from llm_orchestrator_state.model.records import EventRecord
 from llm_orchestrator_state.store.interface import Stores
@@ -166,7 +166,7 @@ class Stage:
     def records(self, role: str, partition: int) -> list[Message]:
         """What a read_committed reader sees of one partition, up to its end."""
         topic = self.name(role)
-        end = self.log.log_ranges(topic, [partition])[partition].stable
+        end = self._stable_end(topic, partition)
         consumer = Consumer(
             {"bootstrap.servers": self.bootstrap, "group.id": "test", "isolation.level": "read_committed",
              "auto.offset.reset": "earliest", "enable.auto.commit": False, "fetch.wait.max.ms": 10}
@@ -183,6 +183,15 @@ class Stage:
             consumer.close()
         assert not [message.error() for message in found if message.error()]
         return [message for message in found if message.offset() < end]
+
+    def _stable_end(self, topic: str, partition: int) -> int:
+        """When no transaction is open: a commit is answered before its markers are in the log."""
+
+        def found() -> LogRange:
+            return self.log.log_ranges(topic, [partition])[partition]
+
+        until(lambda: (now := found()).stable == now.end)
+        return found().stable
 
     def table(self, role: str, partition: int) -> dict[bytes, bytes]:
         """The last value of each key that is no tombstone."""

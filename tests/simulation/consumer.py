@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, TopicPartition
 
 from llm_orchestrator_state.kafka.interface import Message
 from tests.simulation.faults import FAIL, LAST, NONE, failure
@@ -21,16 +21,19 @@ Callback = Callable[[Any, list[TopicPartition]], None]
 PREFETCH = 0.5
 """Probability that fetched records are handed out before a rebalance that is already known in the background."""
 SMALL_FETCH = 0.7
+LATE_ANSWER = 0.5
+"""Probability that the log's end, asked for by an assignment to it, is not told yet."""
 
 
 class Fetch:
     """An assigned partition."""
 
-    __slots__ = ("log", "paused", "position", "reported")
+    __slots__ = ("asks_for_end", "log", "paused", "position", "reported")
 
     def __init__(self, log: PartitionLog, position: int) -> None:
         self.log = log
         self.position: int | None = position
+        self.asks_for_end = position == OFFSET_END
         self.reported = NO_OFFSET
         """As position() says it: unknown until a message or a control record has passed."""
         self.paused = False
@@ -214,7 +217,10 @@ class SimConsumer:
         found: list[Message] = []
         for partition in sorted(self.fetches):
             fetch = self.fetches[partition]
-            if fetch.paused or fetch.position is None or len(found) >= limit:
+            if fetch.asks_for_end and self._faults.rng.random() > LATE_ANSWER:
+                # librdkafka: the answer wins also over a seek() that came after the question
+                fetch.position, fetch.asks_for_end = fetch.log.end, False
+            if fetch.paused or fetch.position in {None, OFFSET_END} or len(found) >= limit:
                 continue
             if fetch.position == NO_OFFSET and not self._start_at_committed(partition, fetch, found):
                 continue

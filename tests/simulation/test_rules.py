@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaException, TopicPartition
 
 from llm_orchestrator_state.errors import OffsetMismatch
 from llm_orchestrator_state.kafka.interface import GroupOffset, LogRange
@@ -48,6 +48,17 @@ def failure_without_the_rule(taken_out: pytest.MonkeyPatch, **emphasis: float) -
 
 def wrap(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, make: Callable[[Any], Any]) -> None:
     monkeypatch.setattr(owner, name, make(getattr(owner, name)))
+
+
+def test_records_are_lost_when_a_partition_is_assigned_at_the_logs_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def at_end(assign: Any) -> Any:
+        def wrapped(self: SimConsumer, partitions: list[TopicPartition]) -> None:
+            assign(self, [TopicPartition(p.topic, p.partition, OFFSET_END) for p in partitions])
+
+        return wrapped
+
+    wrap(monkeypatch, SimConsumer, "incremental_assign", at_end)
+    failure_without_the_rule(monkeypatch)
 
 
 def test_records_are_lost_when_an_abort_is_not_followed_by_a_seek(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from ..model import limits
 from .admin import REQUEST_TIMEOUT_S, Admin
 from .failures import as_state_error
 from .logs import logger
+from .offsets import watermarks
 from .properties import PRODUCER, READER, with_pass_through
 from .reader import Reader
 
@@ -93,7 +94,7 @@ def read_format(admin: Admin, topic: str) -> Format | None:
 
 
 def _last_value(consumer: Reader, topic: str) -> bytes | None:
-    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=REQUEST_TIMEOUT_S)
+    _, end = watermarks(consumer, TopicPartition(topic, 0))
     consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     deadline = time.monotonic() + REQUEST_TIMEOUT_S
     value = None

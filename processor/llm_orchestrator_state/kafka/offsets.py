@@ -7,6 +7,7 @@ ListOffsets goes on failing with FENCED_LEADER_EPOCH for minutes after a partiti
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,16 @@ from .logs import logger
 from .properties import CONSUMER, Properties
 
 TIMEOUT_S = 10.0
+
+RETRY_S = 0.05
+
+_NO_LEADER = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+}
 
 STABLE_WITHIN_S = 0.5
 """How long the broker may take to call an offset stable. It answers in a millisecond, or not before the transaction that
@@ -95,7 +106,7 @@ class Offsets:
 
     def _watermarks(self, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
         self._look(consumer)
-        return consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)
+        return watermarks(consumer, partition)
 
     def _look(self, consumer: Consumer) -> None:
         """Its log lines, and whether the brokers refused to name the group's coordinator: committed() does not tell that,
@@ -112,3 +123,19 @@ class Offsets:
             raise KafkaException(
                 KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, f"group {self._group}: authorization failed")
             )
+
+
+def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    """The first offset and the end, as the consumer's isolation level has it. Raises KafkaException.
+
+    A partition that was just made, or whose leader has just changed, is asked again: its broker does not know yet that it
+    leads, and librdkafka does not ask twice.
+    """
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)
+        except KafkaException as failure:
+            if failure.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)
