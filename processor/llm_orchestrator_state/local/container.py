@@ -24,7 +24,18 @@ log = logging.getLogger(__name__)
 
 
 def docker_answers() -> bool:
-    return bool(shutil.which("docker")) and _docker("version").returncode == 0
+    return what_docker_needs() is None
+
+
+def what_docker_needs() -> str | None:
+    """What somebody who wants the container has to do first; None where Docker answers."""
+    if not shutil.which("docker"):
+        return "or install Docker"
+    asked = _docker("version")
+    if asked.returncode == 0:
+        return None
+    said = (asked.stderr.splitlines() or ["it does not say why"])[-1]
+    return f"or start Docker, whose client is here and does not reach its daemon ({said})"
 
 
 def image() -> str:

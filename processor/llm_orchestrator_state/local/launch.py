@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import MissingProgram
-from . import class_data, container
-from .jars import kafka_jars
+from . import class_data, container, jars
 from .java import find_java
 from .node import Node
 
@@ -27,22 +26,35 @@ class Launch(NamedTuple):
 def launch(node: Node, class_data_file: Path) -> Launch:
     """The JVM first: it is ready sooner. class_data_file: which a broker without an archive writes as it leaves.
 
-    Raises MissingProgram with the command that installs what is missing.
+    Raises MissingProgram with the commands that install what is missing.
     """
     try:
         return _on_this_machine(node, class_data_file)
     except MissingProgram as missing:
-        if not container.docker_answers():
-            raise MissingProgram(f"{missing}; or install Docker") from missing
+        if way_out := container.what_docker_needs():
+            raise MissingProgram(f"{missing}; {way_out}") from missing
     return _in_container(node)
 
 
+def lacks_only_java() -> bool:
+    """Whether a Java runtime is all that is missing to run a JVM here."""
+    try:
+        find_java()
+    except MissingProgram:
+        return jars.can_be_had()
+    return False
+
+
 def _on_this_machine(node: Node, class_data_file: Path) -> Launch:
-    java = find_java()
-    jars = kafka_jars(java)
-    archive = class_data.archive(java, jars)
+    try:
+        java = find_java()
+    except MissingProgram as missing:
+        # told together: who has installed the one shall not be sent for the other
+        raise missing if jars.can_be_had() else MissingProgram(f"{missing}; {jars.NO_MAVEN}") from None
+    found = jars.kafka_jars(java)
+    archive = class_data.archive(java, found)
     options = class_data.options(java, archive, written_at_exit=class_data_file)
-    return Launch(node.command(java.program, jars, *options), archive=str(archive))
+    return Launch(node.command(java.program, found, *options), archive=str(archive))
 
 
 def _in_container(node: Node) -> Launch:

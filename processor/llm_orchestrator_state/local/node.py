@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,6 +61,11 @@ class Node:
         return self.directory / "data"
 
     @property
+    def temporary(self) -> Path:
+        """Where the JVM unpacks native libraries (lz4, zstd): they would pile up in the system's, for it never removes them."""
+        return self.directory / "tmp"
+
+    @property
     def log(self) -> Path:
         return self.directory / "broker.log"
 
@@ -108,6 +114,8 @@ class Node:
         The cluster's id is for a node without data; ``kafka-storage format`` would write it too, and start a JVM for it.
         """
         self.data.mkdir(parents=True, exist_ok=True)
+        self.clean()
+        self.temporary.mkdir()
         if self.log.exists():
             self.log.replace(self.log.with_name("broker.log.1"))
         (self.directory / "log4j2.yaml").write_text(LOG4J)
@@ -118,9 +126,15 @@ class Node:
             identity = {"version": 1, "cluster.id": cluster_id, "node.id": self.number, "directory.id": kafka_uuid()}
             meta.write_text("".join(f"{name}={value}\n" for name, value in identity.items()))
 
+    def clean(self) -> None:
+        """Remove what a JVM that runs no more has left."""
+        if self.temporary.exists():
+            shutil.rmtree(self.temporary)
+
     def command(self, java: Path, jars: Path, *options: str) -> list[str]:
         logging = f"-Dlog4j2.configurationFile=file:{self.directory}/log4j2.yaml"
-        broker = ["-cp", f"{jars}/*", logging, "kafka.Kafka", str(self.directory / "server.properties")]
+        places = [f"-Djava.io.tmpdir={self.temporary}", logging]
+        broker = ["-cp", f"{jars}/*", *places, "kafka.Kafka", str(self.directory / "server.properties")]
         return [str(java), f"-Xmx{self.heap}", *JVM, *options, *broker]
 
     def wait_ready(self, process: Process) -> None:
