@@ -25,6 +25,9 @@ from .units import parse_duration, parse_size
 CONFIG_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
 CONFIG_FILE = f"{PROGRAM}.toml"
 
+_OF_KUBERNETES = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$|STATE_PORT$")
+"""Variables of a service, which Kubernetes puts into every container of its namespace."""
+
 _PAIR_SEPARATOR = re.compile(r"(?<!\\),(?=\s*[A-Za-z0-9_.-]+\s*=)")
 """A comma that begins another key=value, so that values may hold commas; a backslash keeps any comma."""
 
@@ -90,15 +93,20 @@ def config_path(config: str | None, environ: Mapping[str, str], directory: Path)
 
 
 def misspelled_variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Variables with our prefix that are no setting but look like one, each with the one that was probably meant.
+    """Variables with our prefix that are no setting, each with the one that is most like it.
 
-    Others with the prefix are left alone: Kubernetes defines <SERVICE>_SERVICE_HOST and _PORT for every service.
+    Those that Kubernetes defines for every service, such as <SERVICE>_SERVICE_HOST, are left alone.
     """
     known = {setting.environment for setting in settings_table().values()} | {CONFIG_VARIABLE}
     names = [name.removeprefix(ENVIRONMENT_PREFIX) for name in known]  # the prefix alone would make all look alike
-    unknown = [name for name in environ if name.startswith(ENVIRONMENT_PREFIX) and name not in known]
-    nearest = [(name, _nearest(name.removeprefix(ENVIRONMENT_PREFIX), names)) for name in unknown]
-    return [(name, ENVIRONMENT_PREFIX + near) for name, near in nearest if near]
+    unknown = [
+        name
+        for name in environ
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known and not _OF_KUBERNETES.search(name)
+    ]
+    return [
+        (name, f"{ENVIRONMENT_PREFIX}{_nearest(name.removeprefix(ENVIRONMENT_PREFIX), names, 0)}") for name in unknown
+    ]
 
 
 def _from_file(path: Path) -> list[tuple[str, str, Any]]:
@@ -187,10 +195,10 @@ def _flat(table: Any, prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _nearest(name: str, known: Iterable[str]) -> str | None:
+def _nearest(name: str, known: Iterable[str], likeness: float = 0.8) -> str | None:
     import difflib  # only for the text of a mistake
 
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.8)), None)
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=likeness)), None)
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

@@ -147,7 +147,8 @@ def test_missing_topics_are_exit_code_4_with_the_command_that_makes_them(command
         assert out == ""
         assert err.startswith("error: ")
         assert "topics create" in err
-        assert "correct the topic prefix" in err
+        assert f"no topic set has the prefix '{command.prefix}'" in err
+        assert "give another --topic-prefix" in err
         assert err.count("\n") == 1
 
 

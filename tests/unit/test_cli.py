@@ -256,12 +256,18 @@ def test_gzip_is_known_by_its_content(tmp_path: Path) -> None:
     assert read_lines(path) == [(1, b"one"), (2, b"two")]
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:40] + b"\0\0\0\0" + data[44:]])
-def test_a_damaged_gzip_file_is_told_with_the_line_it_broke_after(tmp_path: Path, damage: object) -> None:
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda data: data[:-9], r"is cut off after line \d+: its compressed data have no end; "),
+        (lambda data: data[:40] + b"\0\0\0\0" + data[44:], r"is damaged after line \d+ \(.+\); "),
+    ],
+)
+def test_a_damaged_gzip_file_is_told_with_the_line_it_broke_after(tmp_path: Path, damage: object, what: str) -> None:
     assert callable(damage)
     path = tmp_path / "events.jsonl.gz"
     path.write_bytes(damage(gzip.compress(b"".join(b"line %d\n" % number for number in range(100)))))
-    with pytest.raises(BadInput, match=r"events\.jsonl\.gz is damaged after line \d+"):
+    with pytest.raises(BadInput, match=rf"events\.jsonl\.gz {what}what precedes was published"):
         read_lines(path)
 
 
@@ -308,7 +314,7 @@ from llm_orchestrator_state.cli import main, verify
 from llm_orchestrator_state.engine.verify import Difference, PartitionReport
 differences = [Difference("r", "local store", "x" * 100_000)]
 reports = [PartitionReport(partition=p, different=1, differences=differences) for p in range(10)]
-verify._reports = lambda _: iter(reports)
+verify._reports = lambda _, hidden: iter(reports)
 sys.exit(main.run(["verify", *sys.argv[1:]]))
 """
 
@@ -327,7 +333,8 @@ def test_a_difference_is_told_by_the_exit_code_also_when_nobody_reads_on(words: 
 
 
 def test_ctrl_c_ends_a_command_with_its_own_exit_code_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: object) -> None:
+    def interrupted(_: object, *, hidden: bool) -> None:
+        assert not hidden
         raise KeyboardInterrupt
 
     monkeypatch.setattr(verify, "_reports", interrupted)

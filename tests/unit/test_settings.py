@@ -163,12 +163,17 @@ def test_a_mistake_in_properties_does_not_show_their_values(tmp_path: Path) -> N
 def test_a_misspelled_variable_is_found_and_those_of_kubernetes_are_left_alone() -> None:
     environ = {
         "LLM_ORCHESTRATOR_STATE_TOPIC_PREFIXES": "x",
+        "LLM_ORCHESTRATOR_STATE_BOOTSTRAP": "x",
+        "LLM_ORCHESTRATOR_STATE_METRICS_SERVICE_PORT_HTTP": "9000",
+        "LLM_ORCHESTRATOR_STATE_PORT": "tcp://10.0.0.1:9092",
         "LLM_ORCHESTRATOR_STATE_SERVICE_HOST": "10.0.0.1",
         "LLM_ORCHESTRATOR_STATE_PORT_9092_TCP": "tcp://10.0.0.1:9092",
         "LLM_ORCHESTRATOR_STATE_CONFIG": "x.toml",
     }
-    expected = ("LLM_ORCHESTRATOR_STATE_TOPIC_PREFIXES", "LLM_ORCHESTRATOR_STATE_TOPIC_PREFIX")
-    assert misspelled_variables(environ) == [expected]
+    assert misspelled_variables(environ) == [
+        ("LLM_ORCHESTRATOR_STATE_TOPIC_PREFIXES", "LLM_ORCHESTRATOR_STATE_TOPIC_PREFIX"),
+        ("LLM_ORCHESTRATOR_STATE_BOOTSTRAP", "LLM_ORCHESTRATOR_STATE_BOOTSTRAP_SERVERS"),
+    ]
 
 
 @pytest.mark.parametrize("setting", settings_table().values(), ids=lambda setting: setting.name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import stat
 import sys
 import zlib
 from collections.abc import Iterator
@@ -17,18 +19,37 @@ LONGEST_LINE = 64 * 1024 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+_REST = "what precedes was published; get the whole file, and publish what follows"
+
 Bytes = io.BufferedReader | gzip.GzipFile
 
 
-@contextmanager
-def open_lines(name: str) -> Iterator[Iterator[tuple[int, bytes]]]:
-    """Numbers, from 1, and bytes of the lines that are not blank. ``-`` is standard input.
+class Lines:
+    """Numbers, from 1, and bytes of the lines that are not blank.
 
-    Raises Configuration when the file cannot be opened, and, while reading, BadInput when it ends in the middle of its
-    compressed data.
+    size: bytes of the file as it lies there, compressed or not; None where nobody knows.
+    Raises BadInput, while reading, when it ends in the middle of its compressed data.
     """
+
+    def __init__(self, name: str, file: io.BufferedReader) -> None:
+        self._name = name
+        self._file = file
+        status = os.fstat(file.fileno())
+        self.size = status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def done(self) -> int:
+        """Bytes of a file whose size is known that were read."""
+        return self._file.tell()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return _lines(self._name, _unpacked(self._file))
+
+
+@contextmanager
+def open_lines(name: str) -> Iterator[Lines]:
+    """``-`` is standard input. Raises Configuration when the file cannot be opened or is a directory."""
     with _open(name) as file:
-        yield _lines(name, _unpacked(file))
+        yield Lines(name, file)
 
 
 def _open(name: str) -> io.BufferedReader:
@@ -58,5 +79,7 @@ def _lines(name: str, file: Bytes) -> Iterator[tuple[int, bytes]]:
                 yield number, text
     except IsADirectoryError as error:
         raise Configuration(f"{name} is a directory; expected a file of JSON lines") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadInput(f"{name} is damaged after line {number}: {error}; the lines before were published") from error
+    except EOFError as error:
+        raise BadInput(f"{name} is cut off after line {number}: its compressed data have no end; {_REST}") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise BadInput(f"{name} is damaged after line {number} ({error}); {_REST}") from error

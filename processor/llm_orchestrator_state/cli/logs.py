@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import TextIO
 
 import msgspec
 
@@ -22,13 +23,24 @@ def configure(settings: Settings, *, client_lines: bool) -> None:
     client_lines: whether librdkafka's own lines are shown below debug level. A worker's operator needs them; a command
     that ends in a second says itself what went wrong, in one line.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStderr()
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     level = settings.log_level.upper()
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(PACKAGE).setLevel(level)
     silent = not client_lines and level != "DEBUG"
     logging.getLogger(CLIENT_LOGGER).setLevel(logging.CRITICAL + 1 if silent else logging.NOTSET)
+
+
+class _ToStderr(logging.StreamHandler[TextIO]):
+    """To what stderr is at the moment: while a bar is shown, that writes above it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override] # a plain attribute there, as in logging's own last resort
+        return sys.stderr
 
 
 def _instant(record: logging.LogRecord) -> str:
@@ -42,7 +54,9 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         source = record.name.removeprefix(f"{PACKAGE}.")
         line = f"{_instant(record)} {record.levelname.lower()} {source}: {escaped(record.getMessage())}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if not record.exc_info:
+            return line
+        return "\n".join([line, *map(escaped, self.formatException(record.exc_info).splitlines())])
 
 
 class JsonFormatter(logging.Formatter):

@@ -24,14 +24,17 @@ class WorkerMetrics(Collector):
     def __init__(self) -> None:
         self.latest: Progress | None = None
 
-    def serve(self, port: int) -> None:
-        """On all addresses, from a thread of its own. Raises Configuration when the port cannot be had."""
+    def serve(self, address: str, port: int) -> None:
+        """From a thread of its own. Raises Configuration when address or port cannot be had."""
         registry = CollectorRegistry()
         registry.register(self)
         try:
-            start_http_server(port, registry=registry)
+            start_http_server(port, address, registry=registry)
         except OSError as error:
-            raise Configuration(f"metrics_port {port} cannot be used: {error.strerror}; give another port") from error
+            raise Configuration(
+                f"metrics cannot be served at {address}, port {port}: {error.strerror}; give another metrics_port, or a "
+                "metrics_address that this machine has"
+            ) from error
 
     def collect(self) -> Iterable[Metric]:
         progress = self.latest

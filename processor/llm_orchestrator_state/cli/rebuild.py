@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +14,9 @@ import typer
 
 from ..errors import StateDirectory
 from .processing import rebuilt_stores, worker_config
+from .progress import progress
 from .session import Session, session
-from .terminal import as_json, data, progress, say, table
+from .terminal import as_json, data, say, table
 
 if TYPE_CHECKING:
     from ..engine.rebuild import Rebuilt
@@ -30,7 +34,10 @@ def rebuild(
     ] = False,
     directory: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the stores are made. Default: a new directory in the state directory."),
+        typer.Option(
+            metavar="DIR",
+            help="Keep the stores, in this directory. Default: a new one in the state directory, removed at the end.",
+        ),
     ] = None,
     into: Annotated[
         str | None,
@@ -43,14 +50,28 @@ def rebuild(
     Exit code 10 when the log's start is gone.
     """
     call = session(context)
-    directory = directory or call.settings.state_dir / f"rebuilt-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-    done = _rebuilt(call, directory, partial=partial, into=into)
+    with _removed_at_the_end(call.settings.state_dir) if directory is None else nullcontext(directory) as place:
+        done = _rebuilt(call, place, partial=partial, into=into)
     if json:
         for each in done:
             data(as_json(each))
     else:
         table(COLUMNS, [[str(getattr(each, name)) for name in COLUMNS] for each in done], right=COLUMNS)
-    say(f"the stores are in {directory}")
+    if directory is not None:
+        say(f"the stores are in {directory}")
+    elif into is None:
+        say("the whole log can be folded; the stores were removed, --directory keeps them")
+
+
+@contextmanager
+def _removed_at_the_end(state_dir: Path) -> Iterator[Path]:
+    """The name of a directory that nobody else has: nobody asked for the stores, and they are as large as all states."""
+    directory = state_dir / f"rebuilt-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}"
+    try:
+        yield directory
+    finally:
+        if directory.exists():
+            shutil.rmtree(directory)
 
 
 def _rebuilt(call: Session, directory: Path, *, partial: bool, into: str | None) -> list[Rebuilt]:
@@ -65,17 +86,15 @@ def _rebuilt(call: Session, directory: Path, *, partial: bool, into: str | None)
     for path in map(fresh.path, range(config.format.partitions)):
         if path.exists():
             raise StateDirectory(f"{path} exists already; give --directory one without stores")
-    make_directory(
-        directory
-    )  # before anything is made in Kafka; the first store is opened before anything is published
+    # before anything is made in Kafka; the first store is opened before anything is published
+    make_directory(directory)
     target = None if into is None else _target(call, cluster, into, config.format.partitions)
     done: dict[int, Rebuilt] = {}
-    with ExitStack() as stack:
-        shown = stack.enter_context(progress())
-        task = shown.add_task("rebuilding", total=None)
+    with progress("rebuilding", "events") as shown:
         for each in engine.rebuild(cluster, SystemClock(), config, fresh, target):
             done[each.partition] = each
-            shown.update(task, description=f"partition {each.partition}", completed=each.position, total=each.end)
+            part = f"partition {each.partition} of {config.format.partitions}"
+            shown.update(each.position - each.missing, each.end - each.missing, part)
     return list(done.values())
 
 

@@ -10,12 +10,19 @@ import typer
 
 from ..errors import InvalidState, NotFound
 from ..units import duration_text, parse_duration
+from .progress import progress
 from .session import session
-from .terminal import data, progress, record, table
+from .terminal import data, record, say, table
 
 if TYPE_CHECKING:
     from ..model.records import StateRecord, StepRecord
     from ..model.status import WorkflowStatus
+    from .columns import Column
+
+COLOURS = {
+    "pending": "dim", "running": "cyan", "paused": "yellow", "completed": "green", "failed": "red", "skipped": "dim",
+}  # fmt: skip
+"""Of statuses on a terminal."""
 
 
 def get(
@@ -75,8 +82,7 @@ def list_(
     call = session(context)
     topic = call.topics.state
     partitions = partitions_of(call.log.admin, topic)
-    with progress() as shown:
-        task = shown.add_task("reading partitions", total=len(partitions))
+    with progress("reading", "partitions") as shown:
         states = list_states(
             call.log,
             topic,
@@ -84,21 +90,18 @@ def list_(
             call.codec,
             wanted=wanted,
             limit=limit,
-            on_partition=lambda done: shown.update(task, completed=done),
+            on_partition=lambda done: shown.update(done, len(partitions)),
         )
         first = next(states, None)  # everything has been read when the first state comes
     if first is None:
-        return
-    if json:
+        if not json:
+            say(f"no runs in {topic}" if wanted == Filter() else f"no runs in {topic} are as asked for")
+    elif json:
         data(write_state(first))
         for state in states:
             data(write_state(state))
     else:
-        table(
-            ["run", "workflow", "status", "steps", "version", "updated", "error"],
-            (_row(state) for state in (first, *states)),
-            right=["steps", "version", "updated"],
-        )
+        table(_run_columns(), (_row(state) for state in (first, *states)))
 
 
 def _status(text: str) -> WorkflowStatus:
@@ -144,11 +147,35 @@ def _show(state: StateRecord) -> None:
     ]
     record([(name, value) for name, value in entries if value])
     if state["steps"]:
-        table(
-            ["step", "status", "attempt", "retries", "took", "outputs", "error"],
-            [_step_row(step) for step in state["steps"].values()],
-            right=["attempt", "retries", "took"],
-        )
+        table(_step_columns(), [_step_row(step) for step in state["steps"].values()])
+
+
+def _run_columns() -> list[Column]:
+    from .columns import Column
+
+    return [
+        Column("run"),
+        Column("workflow", least=10),
+        Column("status", colours=COLOURS),
+        Column("steps", right=True, spare=3),
+        Column("version", right=True, spare=4),
+        Column("updated", right=True, spare=2),
+        Column("error", least=12, spare=1),
+    ]
+
+
+def _step_columns() -> list[Column]:
+    from .columns import Column
+
+    return [
+        Column("step"),
+        Column("status", least=9, colours=COLOURS),
+        Column("attempt", right=True, spare=2),
+        Column("retries", right=True, spare=4),
+        Column("took", right=True, spare=1),
+        Column("outputs", least=12, spare=3),
+        Column("error", least=20),
+    ]
 
 
 def _row(state: StateRecord) -> Sequence[str]:

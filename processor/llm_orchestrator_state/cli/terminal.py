@@ -7,13 +7,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .columns import Column, Fitted
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 """Control characters, line separators, and the invisible ones that reorder or hide text."""
-
-PIPED_WIDTH = 500
-"""Columns of a table that goes to a pipe: wide enough that nothing a machine may look for is folded away."""
 
 
 def escaped(text: str) -> str:
@@ -23,6 +23,10 @@ def escaped(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+def _as_json_writes(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 @contextmanager
@@ -40,7 +44,13 @@ def drop_output() -> None:
 
 
 def data(line: bytes) -> None:
-    """One line of data on stdout, in UTF-8 whatever the locale says."""
+    """One line of data on stdout, in UTF-8 whatever the locale says.
+
+    On a terminal what could drive it is written as JSON writes it: JSON leaves the control characters above 127 as they
+    are, and every other text has been escaped before.
+    """
+    if not line.isascii() and sys.stdout.isatty():
+        line = _UNPRINTABLE.sub(_as_json_writes, line.decode(errors="surrogateescape")).encode()
     sys.stdout.buffer.write(line)
     sys.stdout.buffer.write(b"\n")
 
@@ -61,24 +71,52 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """Rows on stdout; framed and fitted on a terminal, plain in a pipe. right: columns set flush right."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
+def table(columns: Sequence[str | Column], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """Rows on stdout: fitted to a terminal, complete in a pipe. right: columns set flush right.
+
+    On a terminal a column that is only a name is never shortened and never left out.
+    """
+    from .columns import GAP, Column, fit, header_lines, line
+
+    described = [Column(each, right=each in right) if isinstance(each, str) else each for each in columns]
+    cells = [[escaped(cell) for cell in row] for row in rows]
+    console = _terminal()
+    fitted = fit(described, cells, console and console.width)
+    header = header_lines(described, fitted)
+    body = ([row[each.number] for each in fitted] for row in cells)
+    if console is None:
+        for row in (*header, *body):
+            data(line(described, fitted, row).rstrip().encode())
+        return
+    with console.capture() as shown:  # by itself it ends the program where the reader has gone
+        for row in header:
+            console.print(line(described, fitted, row).rstrip(), style="bold")
+        console.print("─" * (sum(each.width + GAP for each in fitted) - GAP), style="dim")
+        for row in body:
+            console.print(_coloured(described, fitted, row))
+    sys.stdout.buffer.write(shown.get().encode(errors="replace"))
+    sys.stdout.flush()
+
+
+def _coloured(columns: Sequence[Column], fitted: Sequence[Fitted], row: Sequence[str]) -> Any:
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
-    grid = Table(box=SIMPLE_HEAD if terminal else None, pad_edge=False, header_style="bold" if terminal else "")
-    for name in columns:
-        grid.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(escaped(cell)) for cell in row))
-    console = Console(file=sys.stdout, width=None if terminal else PIPED_WIDTH, highlight=False)
-    with console.capture() as shown:  # by itself it ends the program where the reader of a pipe has gone
-        console.print(grid)
-    sys.stdout.write(shown.get())
-    sys.stdout.flush()
+    from .columns import line
+
+    text = Text(line(columns, fitted, row).rstrip(), no_wrap=True)
+    for each, cell in zip(fitted, row, strict=True):
+        if style := columns[each.number].colours.get(cell.partition(" ")[0]):
+            text.stylize(style, each.begin, each.begin + each.width)
+    return text
+
+
+def _terminal() -> Any:
+    """Stdout as rich sees it; None where it is no terminal."""
+    if not sys.stdout.isatty():
+        return None
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def record(entries: Sequence[tuple[str, str]]) -> None:
@@ -86,19 +124,3 @@ def record(entries: Sequence[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in entries) + 2
     for name, value in entries:
         data(f"{name:<{width}}{escaped(value)}".encode())
-
-
-def progress() -> Any:
-    """A rich progress display on stderr, silent when nobody watches."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(file=sys.stderr),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +13,9 @@ import typer
 
 from ..errors import Different
 from .processing import stores, worker_config
+from .progress import progress
 from .session import Session, session
-from .terminal import as_json, counted, data, escaped, progress, table, while_read
+from .terminal import as_json, counted, data, escaped, table, while_read
 
 if TYPE_CHECKING:
     from ..engine.verify import PartitionReport
@@ -28,7 +31,7 @@ def verify(
     Writes nothing to either; workers may go on meanwhile. Exit code 7, with every difference, when they do not agree.
     """
     reports = []
-    for report in _reports(session(context)):
+    for report in _reports(session(context), hidden=json and sys.stdout.isatty()):
         reports.append(report)
         if json:
             with while_read():  # the exit code is the answer, also for who reads no more
@@ -49,20 +52,27 @@ def _different_runs(report: PartitionReport) -> int:
     return len({each.run for each in report.differences}) + report.different - len(report.differences)
 
 
-def _reports(call: Session) -> Iterator[PartitionReport]:
+def _reports(call: Session, *, hidden: bool) -> Iterator[PartitionReport]:
+    """hidden: no progress is shown."""
     from ..engine import verify as engine
     from ..engine.clock import SystemClock
 
     cluster = call.log
     config = worker_config(call, cluster)
     local = stores(cluster, call.settings.state_dir)
-    with tempfile.TemporaryDirectory(prefix="llm-orchestrator-state-verify-") as directory, progress() as shown:
+    with (
+        tempfile.TemporaryDirectory(prefix="llm-orchestrator-state-verify-") as directory,
+        progress("verifying", "events", hidden=hidden) as shown,
+    ):
         scratch = stores(cluster, Path(directory))
-        partitions = range(config.format.partitions)
-        for partition in shown.track(partitions, description="verifying partitions"):
+        for partition in range(config.format.partitions):
             fold, kept = scratch.open(partition), local.open_read_only(partition)
+            part = f"partition {partition} of {config.format.partitions}"
+            shown.update(0, None, part)
             try:
-                yield engine.verify(cluster, SystemClock(), config, partition, fold, kept)
+                yield engine.verify(
+                    cluster, SystemClock(), config, partition, fold, kept, partial(shown.update, what=part)
+                )
             finally:
                 fold.close()
                 if kept:
@@ -71,14 +81,17 @@ def _reports(call: Session) -> Iterator[PartitionReport]:
 
 
 def _show(reports: list[PartitionReport]) -> None:
+    from .columns import Column
+
     names = ["partition", "events", "not_judged", "applied", "duplicate", "rejected", "runs", "not_verifiable", "in_flight",
              "store", "different"]  # fmt: skip
-    right = [name for name in names if name != "store"]
+    spare = {"duplicate": 3, "applied": 2, "rejected": 1}
     rows = [[str(getattr(report, name)) for name in names] for report in reports]
     if len(reports) > 1:
         sums = [str(sum(getattr(report, name) for report in reports)) for name in names[1:-2]]
         rows.append(["all", *sums, "", str(sum(report.different for report in reports))])
-    table([name.replace("_", " ") for name in names], rows, right=[name.replace("_", " ") for name in right])
+    columns = [Column(n.replace("_", " "), right=n != "store", spare=spare.get(n, 0)) for n in names]
+    table(columns, rows)
     for report in reports:
         for each in report.differences:
             data(escaped(f"partition {report.partition}, run {each.run}: {each.where}: {each.what}").encode())

@@ -120,7 +120,7 @@ def _metrics(settings: Settings) -> WorkerMetrics | None:
     from .metrics import WorkerMetrics
 
     metrics = WorkerMetrics()
-    metrics.serve(settings.metrics_port)
+    metrics.serve(settings.metrics_address, settings.metrics_port)
     return metrics
 
 

@@ -11,6 +11,7 @@ from ..errors import TopicMismatch
 from ..kafka.admin import Admin
 from ..kafka.failures import as_state_error
 from ..kafka.interface import LogRange, LogReader, Message
+from ..kafka.problems import create_command, no_topic_set
 from ..kafka.scan import STALLED_S, scan
 
 
@@ -25,10 +26,10 @@ def partitions_of(admin: Admin, topic: str) -> list[int]:
     """Raises TopicMismatch when there is no such topic, and Connection."""
     found = admin.topics([topic])[topic]
     if found is None:
-        raise TopicMismatch(
-            f"topic {topic} does not exist; make the topic set with `llm-orchestrator-state topics create`, or correct "
-            "the topic prefix"
-        )
+        prefix = topic.rpartition(".")[0]
+        if admin.topics([f"{prefix}.meta"])[f"{prefix}.meta"]:
+            raise TopicMismatch(f"topic {topic} is missing; `{create_command(prefix)}` makes it")
+        raise TopicMismatch(no_topic_set(admin, prefix))
     return list(range(found.partitions))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from ..errors import Serialization
@@ -54,12 +56,14 @@ class PartitionReport(msgspec.Struct, kw_only=True):
 
 
 def verify(
-    kafka: Kafka, clock: Clock, config: WorkerConfig, partition: int, scratch: Store, local: Store | None
-) -> PartitionReport:
+    kafka: Kafka, clock: Clock, config: WorkerConfig, partition: int, scratch: Store, local: Store | None,
+    told: Callable[[int, int], None] = lambda _done, _all: None,
+) -> PartitionReport:  # fmt: skip
     """Folds one partition's log into the empty scratch store and compares. Workers may go on meanwhile.
 
     Every event below the group's offset must be in the state topic; of a run that has got further, every event up to
-    the one that its state record names. Raises KafkaException, errors.Connection.
+    the one that its state record names. told: called with the events done so far, and all.
+    Raises KafkaException, errors.Connection.
     """
     report = PartitionReport(partition=partition)
     events = kafka.log_ranges(config.topics.events, [partition])[partition]
@@ -68,7 +72,7 @@ def verify(
     report.not_judged = max(0, events.stable - judged)
     whole = events.start == 0 and config.format.rebuilt_from is None
     emitted = read_emitted(kafka, clock, config, partition, versions=not whole)
-    begun = _fold(kafka, clock, config, report, scratch, events, judged, emitted, whole=whole)
+    begun = _fold(kafka, clock, config, report, scratch, events, judged, emitted, told, whole=whole)
     _compare_with_topic(config, report, scratch, emitted, begun)
     report.runs = sum(run.digest is not None for run in emitted.values())
     if local is not None:
@@ -78,7 +82,7 @@ def verify(
 
 def _fold(
     kafka: Kafka, clock: Clock, config: WorkerConfig, report: PartitionReport, scratch: Store, events: LogRange,
-    judged: int, emitted: dict[bytes, Emitted], *, whole: bool,
+    judged: int, emitted: dict[bytes, Emitted], told: Callable[[int, int], None], *, whole: bool,
 ) -> set[bytes] | None:  # fmt: skip
     """Returns the runs of which the log begins with a creation; None where the log is whole, and so has them all."""
     first: dict[bytes, bool] = {}
@@ -92,7 +96,9 @@ def _fold(
         run = emitted.get(message.key() or b"")
         return run is not None and message.offset() <= run.source_offset
 
-    for task, _ in replay(kafka, clock, config, report.partition, scratch, events.start, max(judged, furthest), wanted):
+    end = max(judged, furthest)
+    for task, _ in replay(kafka, clock, config, report.partition, scratch, events.start, end, wanted):
+        told(task.position - events.start, end - events.start)
         counts = task.counts
         report.applied, report.duplicate = counts.applied, counts.duplicate
         report.rejected = counts.all_rejected

@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .admin import Admin, Topic
+from confluent_kafka import KafkaException
+
+from .admin import REQUEST_TIMEOUT_S, Admin, Topic
+from .failures import as_state_error
 from .topic_settings import Setting
 
 
 def create_command(prefix: str) -> str:
     return f"llm-orchestrator-state topics create --topic-prefix {prefix}"
+
+
+MOST_NAMED = 5
+"""Prefixes that a message names: those most like the one that was given."""
+
+
+def no_topic_set(admin: Admin, prefix: str) -> str:
+    """That there are no topics with this prefix, which prefixes there are, and what to do. Raises errors.Connection."""
+    import difflib
+
+    try:
+        names = admin.client.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+    except KafkaException as failure:
+        raise as_state_error(failure, "listing the topics") from None
+    known = sorted(name.removesuffix(".meta") for name in names if name.endswith(".meta"))
+    near = difflib.get_close_matches(prefix, known, n=MOST_NAMED, cutoff=0)
+    more = f" and {len(known) - len(near)} more" if len(known) > len(near) else ""
+    there = f"there are topic sets with {', '.join(map(repr, near))}{more}" if near else "there is no other topic set"
+    return (
+        f"no topic set has the prefix {prefix!r} ({there}); give another --topic-prefix, or make this one with "
+        f"`{create_command(prefix)}`"
+    )
 
 
 def partition_problems(name: str, topic: Topic, needed: int | None) -> Iterator[str]:

@@ -13,6 +13,12 @@ def make_directory(path: Path) -> Path:
         # not mkdir(parents=True): that gives the mode to the last one only
         for missing in reversed([directory for directory in (path, *path.parents) if not directory.exists()]):
             missing.mkdir(mode=0o700, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        file = next(each for each in (path, *path.parents) if each.exists() and not each.is_dir())
+        raise StateDirectory(f"{file} is not a directory; give another --state-dir, or move that file away") from None
     except OSError as error:
-        raise StateDirectory(f"{path} cannot be made ({error.strerror}); make its parent writable") from None
+        there = next((each for each in path.parents if each.exists()), path.parent)
+        raise StateDirectory(
+            f"{path} cannot be made in {there} ({error.strerror}); make that writable, or give another --state-dir"
+        ) from None
     return path
