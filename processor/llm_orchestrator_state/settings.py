@@ -133,10 +133,14 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         ]
         | None
     ) = None
+    schema_registry_mode: Annotated[
+        Literal["register", "lookup"],
+        _about("Whether schemas are registered there, or only looked up.", "register or lookup"),
+    ] = "register"
     schema_registry_properties: Annotated[
         dict[str, str],
         _about(
-            "Properties of the schema registry's client, such as basic.auth.user.info.",
+            "Properties of the schema registry's client: basic.auth.user.info, ssl.ca.location, timeout.",
             "a table of properties in the file, key=value pairs separated by commas elsewhere",
             default="none",
         ),
@@ -179,6 +183,14 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         ]
         | None
     ) = None
+    metrics_address: Annotated[
+        str,
+        _about(
+            "Address of this machine at which metrics are served; 0.0.0.0 is all of them.",
+            "an IP address or a host name of this machine",
+            min_length=1,
+        ),
+    ] = "127.0.0.1"
 
     def __post_init__(self) -> None:
         if not self.group:

@@ -18,6 +18,7 @@ from .flags import Given
 if TYPE_CHECKING:
     from ..kafka.admin import Admin
     from ..kafka.cluster import Cluster
+    from ..kafka.registry import ConfluentRegistry
     from ..kafka.topics import TopicSet
     from ..wire.codec import Codec
 
@@ -43,7 +44,11 @@ class Session:
         settings = load(self.given.flags, config=self.given.config)
         logs.configure(settings, client_lines=self.client_lines)
         for name, meant in misspelled_variables(os.environ):
-            log.warning("environment variable %s is not a setting and has no effect; did you mean %s?", name, meant)
+            log.warning(
+                "environment variable %s is not a setting and has no effect; the nearest is %s, and --help shows all",
+                name,
+                meant,
+            )
         return settings
 
     @cached_property
@@ -79,16 +84,26 @@ class Session:
         return Admin(self.bootstrap_servers, self.settings.properties)
 
     @cached_property
-    def codec(self) -> Codec:
-        """Raises Configuration where a schema registry is set and its client is not installed."""
-        from ..wire.codec import Codec
-
+    def registry(self) -> ConfluentRegistry | None:
+        """None where none is set. Raises Configuration where its client is not installed, or for bad properties."""
         settings = self.settings
         if settings.schema_registry_url is None:
-            return Codec()
+            return None
         from ..kafka.registry import ConfluentRegistry
 
-        return Codec(ConfluentRegistry(settings.schema_registry_url, self.topics, settings.schema_registry_properties))
+        return ConfluentRegistry(
+            settings.schema_registry_url,
+            self.topics,
+            settings.schema_registry_properties,
+            mode=settings.schema_registry_mode,
+        )
+
+    @cached_property
+    def codec(self) -> Codec:
+        """Raises as registry does."""
+        from ..wire.codec import Codec
+
+        return Codec(self.registry)
 
     @cached_property
     def log(self) -> Cluster:

@@ -45,7 +45,12 @@ def create(
 
     call = session(context)
     made = topics.create(
-        call.admin, call.topics, partitions=partitions, replication=replication, checkpoints=checkpoints
+        call.admin,
+        call.topics,
+        partitions=partitions,
+        replication=replication,
+        checkpoints=checkpoints,
+        registry=call.registry,
     )
     _show(made, json=json)
 
@@ -56,7 +61,7 @@ def check(context: typer.Context, *, json: JsonOption = False) -> None:
     from ..kafka import topics
 
     call = session(context)
-    _show(topics.check(call.admin, call.topics), json=json)
+    _show(topics.check(call.admin, call.topics, call.registry), json=json)
 
 
 def _show(found: Format, *, json: bool) -> None:

@@ -5,60 +5,65 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import Configuration, Connection
+from ..errors import Configuration, TopicMismatch
 from ..wire.framing import UnknownSchema
 from ..wire.schemas import Schema
-from .topics import TopicSet
+from .problems import create_command
+from .registry_client import Refused, RegistryClient
 
-TIMEOUT_S = 5.0
-"""For one request. There are no retries in the client: a partition that needs a schema waits, and asks again."""
+if TYPE_CHECKING:
+    from .topics import TopicSet
+
+Mode = Literal["register", "lookup"]
 
 REFUSED_S = 60.0
 """How long it is believed that the registry does not have an id."""
 
 MAX_REFUSED = 1_000
 
-_NOT_FOUND = 404
-_CONFLICT = 409
-_INVALID = 422
-
 
 class ConfluentRegistry:
-    """Subjects by TopicNameStrategy.
+    """Subjects by TopicNameStrategy: a topic's name and ``-value``.
 
+    mode: whether schemas are registered when something is written, or have to be there (``lookup``).
     monotonic: a clock in seconds, for how long an id is remembered that the registry does not have.
-    Raises errors.Configuration when the client library is not installed.
+    Raises errors.Configuration when the client library is not installed, and for properties that it does not accept.
+
+    Every method asks the registry, and raises errors.Connection where it does not answer or refuses the credentials.
     """
 
     def __init__(
         self,
         url: str,
         topics: TopicSet,
-        properties: Mapping[str, Any] | None = None,
+        properties: Mapping[str, str] | None = None,
+        *,
+        mode: Mode = "register",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        try:
-            from confluent_kafka.schema_registry import SchemaRegistryClient
-        except ImportError:
-            raise Configuration(
-                "schema_registry_url needs the extra `registry`: pip install 'llm-orchestrator-state[registry]'"
-            ) from None
-        self._client = SchemaRegistryClient.new_client(
-            {"url": url, "max.retries": 0, "timeout": TIMEOUT_S, **(properties or {})}
-        )
-        self._url = url
-        self._monotonic = monotonic
-        self._refused: dict[int, float] = {}  # by id, oldest first: when it may be asked for again
-        self._subjects = {
+        self.mode = mode
+        self.prefix = topics.prefix
+        self.subjects = {
             "TransitionEvent": f"{topics.events}-value",
             "WorkflowState": f"{topics.state}-value",
             "Checkpoint": f"{topics.checkpoints}-value",
         }
+        """By message."""
+        self._client = RegistryClient(url, properties or {}, monotonic)
+        self._monotonic = monotonic
+        self._refused: dict[int, float] = {}  # by id, oldest first: when it may be asked for again
+
+    @property
+    def url(self) -> str:
+        """Without credentials."""
+        return self._client.url
+
+    # --- schemas -----------------------------------------------------------------------------------------------------
 
     def schema_of(self, schema_id: int) -> Schema:
-        """Raises UnknownSchema where the registry has no such id, or one that is no Avro schema; Connection.
+        """Raises UnknownSchema where the registry has no such id, or one that is no Avro schema.
 
         Such an answer holds for a minute: a publisher with a wrong id sends more than one event, and each question
         holds up all partitions.
@@ -67,7 +72,7 @@ class ConfluentRegistry:
         now = self._monotonic()
         if self._refused.get(schema_id, now) > now:
             raise UnknownSchema(refused)
-        found = self._ask(lambda: self._client.get_schema(schema_id), f"schema {schema_id}")
+        found = self._client.ask(f"schema {schema_id}", lambda client: client.get_schema(schema_id))
         if found is None or found.schema_type != "AVRO":
             self._refused.pop(schema_id, None)
             if len(self._refused) >= MAX_REFUSED:
@@ -77,29 +82,74 @@ class ConfluentRegistry:
         return json.loads(found.schema_str)
 
     def id_of(self, message: str, schema: Schema) -> int:
-        """Registers the schema if need be. Raises Configuration when the registry refuses it; Connection."""
-        from confluent_kafka.schema_registry import Schema as Registered
+        """The schema's id; it is registered first, where the mode is that. Raises errors.TopicMismatch when the registry
+        does not have it, or refuses it as incompatible with what it has, and Configuration when it registers nothing.
+        """
+        if self.mode == "register":
+            return self._register(message, schema)
+        found = self.registered(message, schema)
+        if found is None:
+            raise TopicMismatch(self.missing(message))
+        return found
 
-        subject = self._subjects[message]
-        ours = Registered(json.dumps(schema), "AVRO")
-        registered = self._ask(lambda: self._client.register_schema(subject, ours), subject)
-        if registered is None:
-            raise Configuration(f"the schema registry does not know {subject}")
-        return int(registered)
+    def missing(self, message: str) -> str:
+        """What to say of a schema that has to be there and is not."""
+        return (
+            f"{self.subjects[message]}: the schema registry {self.url} does not have this version's schema of "
+            f"{message}; repair: {create_command(self.prefix)} --schema-registry-mode register"
+        )
 
-    def _ask(self, call: Any, what: str) -> Any:
-        """The answer, None for 404."""
-        from confluent_kafka.schema_registry.error import SchemaRegistryError
+    def registered(self, message: str, schema: Schema) -> int | None:
+        """Like id_of(), but registers nothing: None where the registry does not have it."""
+        subject = self.subjects[message]
+        found = self._client.ask(subject, lambda client: client.lookup_schema(subject, _as_text(schema)))
+        return None if found is None else int(found.schema_id)
 
+    def compatible(self, message: str, schema: Schema) -> bool:
+        """Whether the registry would take it; True also where it has none under that subject."""
+        subject = self.subjects[message]
+        answer = self._client.ask(
+            subject, lambda client: client.test_compatibility_all_versions(subject, _as_text(schema))
+        )
+        return answer is None or bool(answer)
+
+    def _register(self, message: str, schema: Schema) -> int:
+        subject = self.subjects[message]
         try:
-            return call()
-        except SchemaRegistryError as error:
-            if error.http_status_code == _NOT_FOUND:
-                return None
-            if error.http_status_code in {_CONFLICT, _INVALID}:
-                raise Configuration(f"the schema registry refuses {what}: {error.error_message}") from None
-            raise Connection(f"schema registry {self._url}: {error.error_message} ({what})") from None
-        except Exception as error:
-            if not type(error).__module__.startswith("httpx"):  # its name differs between the client's versions
-                raise
-            raise Connection(f"schema registry {self._url} does not answer ({what}): {error}") from None
+            found = self._client.ask(subject, lambda client: client.register_schema(subject, _as_text(schema)))
+        except Refused as refused:
+            if refused.conflict:
+                raise TopicMismatch(
+                    f"{refused}; this version's schema of {message} does not go with one that is registered there: "
+                    "take the version of this program that registered it, or delete the subject if it is not ours"
+                ) from None
+            raise Configuration(
+                f"{refused}; register the schema of {message} by other means and set schema_registry_mode to lookup"
+            ) from None
+        if found is None:
+            raise Configuration(f"the schema registry {self.url} does not know {subject}")
+        return int(found)
+
+    # --- compatibility levels ----------------------------------------------------------------------------------------
+
+    def level(self, message: str | None) -> str | None:
+        """Of a message's subject, None where it has none of its own and the registry says so; of None, the registry's.
+
+        Apicurio answers for a subject without a level with the registry's.
+        """
+        subject = self.subjects[message] if message else None
+        found = self._client.ask(f"the level of {subject or 'all'}", lambda client: client.get_compatibility(subject))
+        return None if found is None else str(found)
+
+    def set_level(self, message: str, level: str) -> None:
+        subject = self.subjects[message]
+        self._client.ask(f"the level of {subject}", lambda client: client.set_compatibility(subject, level))
+
+
+def _as_text(schema: Schema) -> Any:
+    """As the client takes it. Its type is guessed by Apicurio (3.3.3), which for that takes the quotes from a text "{}"
+    and then finds an invalid default: so the brace is escaped, which is the same JSON.
+    """
+    from confluent_kafka.schema_registry import Schema as Registered
+
+    return Registered(json.dumps(schema).replace('"{}"', r'"\u007b}"'), "AVRO")

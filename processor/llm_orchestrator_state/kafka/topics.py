@@ -11,7 +11,9 @@ from ..errors import Configuration, TopicMismatch
 from ..settings import KAFKA_NAME, LONGEST_PREFIX
 from .admin import Admin, Topic
 from .format import CheckpointPolicy, Format, read_format, write_format
-from .problems import create_command, partition_problems, replica_problems, setting_problems
+from .problems import create_command, no_topic_set, partition_problems, replica_problems, setting_problems
+from .registry import ConfluentRegistry
+from .subjects import make_subjects, subject_problems
 from .topic_settings import SETTINGS
 
 DEFAULT_PARTITIONS = 4
@@ -68,6 +70,7 @@ def create(
     replication: int | None = None,
     checkpoints: CheckpointPolicy | None = None,
     rebuilt_from: str | None = None,
+    registry: ConfluentRegistry | None = None,
 ) -> Format:
     """Make the topics that are missing, record the format once, and check the whole.
 
@@ -75,7 +78,7 @@ def create(
     where there are fewer brokers), a checkpoint after each completed step.
 
     rebuilt_from: prefix of the topic set whose states will be published here; recorded also where the topics are there
-    already, so they must be empty.
+    already, so they must be empty. registry: gets the schemas, and its subjects their compatibility levels.
 
     Raises TopicMismatch for what cannot be made to fit, Configuration, Connection.
     """
@@ -95,11 +98,13 @@ def create(
     origin = rebuilt_from or made.rebuilt_from
     if recorded is None or origin != recorded.rebuilt_from:
         write_format(admin, topics.meta, msgspec.structs.replace(made, rebuilt_from=origin))
-    return check(admin, topics)
+    if registry:
+        make_subjects(registry)
+    return check(admin, topics, registry)
 
 
-def check(admin: Admin, topics: TopicSet) -> Format:
-    """The recorded format, when everything is as it must be.
+def check(admin: Admin, topics: TopicSet, registry: ConfluentRegistry | None = None) -> Format:
+    """The recorded format, when everything is as it must be: with a registry, its subjects too.
 
     Raises TopicMismatch with every problem, one line each: found, needed, and the command that repairs it, or in one
     line when there is no such topic set; Connection.
@@ -107,10 +112,7 @@ def check(admin: Admin, topics: TopicSet) -> Format:
     names = topics.names()
     found = admin.topics(list(names.values()))
     if not any(found.values()):
-        raise TopicMismatch(
-            f"no topic set has the prefix {topics.prefix!r}; `{create_command(topics.prefix)}` makes one, or correct "
-            "the topic prefix"
-        )
+        raise TopicMismatch(no_topic_set(admin, topics.prefix))
     recorded = read_format(admin, topics.meta) if found[topics.meta] else None
     count = _partition_count(found[topics.events], recorded)
     settings = admin.topic_settings([name for name, topic in found.items() if topic])
@@ -127,6 +129,8 @@ def check(admin: Admin, topics: TopicSet) -> Format:
         problems += recorded.mismatches()
     elif found[topics.meta]:
         problems.append(f"{topics.meta}: has no record of the format; repair: {create_command(topics.prefix)}")
+    if registry:
+        problems += subject_problems(registry)
     if problems or recorded is None:
         raise TopicMismatch("\n".join([f"the topics of {topics.prefix!r} are not as they must be:", *problems]))
     return recorded

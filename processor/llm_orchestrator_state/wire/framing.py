@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from ..errors import Serialization
 from . import schemas
 from .avro import AvroError, Read, decode, reader
+from .logical_types import OtherMeaning, in_our_units, register_units
 from .schemas import Schema
 
 SINGLE_OBJECT = b"\xc3\x01"
@@ -106,9 +107,12 @@ class Framing:
         else:
             raise Undecodable(f"the framing is neither Avro single-object nor Confluent's: it begins {header.hex()}")
         try:
-            if schemas.same(written_with, self._schema):
+            theirs = in_our_units(written_with, self._schema)
+            if theirs == schemas.plain(written_with) and schemas.same(written_with, self._schema):
                 return self._decode_current
-            return resolving_reader(written_with, self._schema)
+            return resolving_reader(theirs, self._schema)
+        except OtherMeaning as error:
+            raise UnknownSchema(str(error)) from None
         except Exception as error:  # noqa: BLE001 - what others register can be wrong in any way
             raise UnknownSchema(f"its schema cannot be used: {type(error).__name__}: {error}") from None
 
@@ -116,12 +120,14 @@ class Framing:
 def resolving_reader(written_with: Schema, schema: Schema) -> Callable[[bytes, int], Any]:
     """A reader of another version's bodies into today's records (Avro 1.12, "Schema Resolution"), by fastavro.
 
-    It raises AvroError, and UnknownSchema for a datum that today's schema has no place for.
+    written_with: as in_our_units() makes it. The reader raises AvroError, and UnknownSchema for a datum that today's
+    schema has no place for.
     """
     from fastavro import parse_schema
     from fastavro.read import SchemaResolutionError
 
-    theirs, ours = parse_schema(schemas.plain(written_with)), parse_schema(schemas.plain(schema))
+    register_units()
+    theirs, ours = parse_schema(written_with), parse_schema(schemas.plain(schema))
     kinds = any(field["name"] == "transition" for field in schema["fields"])
 
     def read(message: bytes, start: int) -> Any:
