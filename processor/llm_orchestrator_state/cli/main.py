@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from ..errors import StateError
 from ..settings import PROGRAM
-from . import broker, demo, publish, rebuild, rejections, runs, topics, verify, worker
+from . import broker, demo, doctor, publish, rebuild, rejections, runs, simulate, status, topics, verify, worker
 from .commands import Command, Group
 from .flags import take_settings
 from .session import INTERRUPTED, Session
@@ -50,10 +50,13 @@ app.command("demo", cls=Command)(demo.demo)
 app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")
 app.command("publish", cls=Command)(publish.publish)
+app.command("simulate", cls=Command)(simulate.simulate)
 app.command("worker", cls=Command)(worker.worker)
 app.command("get", cls=Command)(runs.get)
 app.command("list", cls=Command)(runs.list_)
 app.add_typer(rejections.app, name="rejections")
+app.command("status", cls=Command)(status.status)
+app.command("doctor", cls=Command)(doctor.doctor)
 app.command("verify", cls=Command)(verify.verify)
 app.command("rebuild", cls=Command)(rebuild.rebuild)
 
