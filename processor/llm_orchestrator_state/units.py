@@ -45,3 +45,11 @@ def duration_text(seconds: float) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return " ".join(parts[:2]) or "0s"
+
+
+def size_text(count: float) -> str:
+    """`512 B`, `1.5 KiB`, `20.0 MiB`, `3.2 GiB`."""
+    for power, name in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if count >= 1024**power:
+            return f"{count / 1024**power:.1f} {name}"
+    return f"{count:.0f} B"

@@ -142,7 +142,12 @@ class Admin:
             self.client.poll(0.02)
 
     def members(self, group: str) -> set[str]:
-        """Client ids of a group's members; empty for a group that does not exist. Raises KafkaException.
+        """Client ids of a group's members; empty for a group that does not exist. Raises KafkaException."""
+        listed = self.listed_group(group)
+        return set() if listed is None else {member.client_id for member in listed.members}
+
+    def listed_group(self, group: str) -> Any:
+        """confluent_kafka.admin.GroupMetadata, None for a group that does not exist. Raises KafkaException.
 
         By the older of librdkafka's two ways to ask: the newer one aborts the process when it has timed out and the
         broker comes back (its issue 4605).
@@ -150,4 +155,4 @@ class Admin:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             found: list[Any] = self.client.list_groups(group, timeout=REQUEST_TIMEOUT_S)
-        return {member.client_id for listed in found if listed.id == group for member in listed.members}
+        return next((listed for listed in found if listed.id == group), None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
+
+from confluent_kafka import Consumer
 
 from ..errors import TopicMismatch
 from .admin import Admin
@@ -91,7 +93,11 @@ class Cluster:
         return cast(TransactionalProducer, FencibleProducer(self._properties(PRODUCER | own), logger=logger))
 
     def reader(self) -> LogReader:
-        return cast(LogReader, Reader(self._properties(READER), logger=logger))
+        return cast(LogReader, self.inspector())
+
+    def inspector(self, isolation: Literal["read_committed", "read_uncommitted"] = "read_committed") -> Consumer:
+        """A reader with all that the binding's consumer has."""
+        return Reader(self._properties(READER | {"isolation.level": isolation}), logger=logger)
 
     def _properties(self, own: Properties) -> dict[str, Any]:
         return {**with_pass_through(own, self.admin.bootstrap_servers, self.admin.properties), "error_cb": log_error}

@@ -99,3 +99,8 @@ def with_pass_through(own: Properties, bootstrap_servers: str, passed: Mapping[s
     for name in RESERVED.keys() & passed.keys():
         raise Configuration(f"Kafka property {name!r} cannot be set: {RESERVED[name]}; remove it")
     return {**COMMON, **own, **passed, "bootstrap.servers": bootstrap_servers}
+
+
+def is_plaintext(passed: Mapping[str, str]) -> bool:
+    """Whether the brokers are spoken to without TLS and without a login."""
+    return passed.get("security.protocol", "plaintext").lower() == "plaintext"

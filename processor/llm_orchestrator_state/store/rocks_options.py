@@ -6,6 +6,9 @@ from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Writ
 
 MIB = 1024 * 1024
 
+MAX_OPEN_FILES = 128
+"""Table files that one database of a worker keeps open."""
+
 
 class Memory:
     """block_cache: bytes of blocks, indexes and filters kept. write_buffer: bytes not yet in a table file."""
@@ -34,7 +37,7 @@ class Memory:
         # twice the default: half the rewriting during a cold restore (12 % less CPU), and a lookup's filters are cheap
         options.set_level_zero_file_num_compaction_trigger(8)
         # a reader beside a live worker opens every file at once: compaction unlinks them under it
-        options.set_max_open_files(-1 if read_only else 128)
+        options.set_max_open_files(-1 if read_only else MAX_OPEN_FILES)
         options.set_keep_log_file_num(2)
         options.set_max_log_file_size(MIB)
         # statistics nobody reads, written by a thread that would wake an idle process
