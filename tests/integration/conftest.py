@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from llm_orchestrator_state.errors import MissingProgram
 from tests.integration.harness import Stage
 from tests.integration.processes import Processes
+from tests.integration.registry import SchemaRegistry
 
 
 @pytest.fixture
@@ -23,3 +25,14 @@ def processes(stage: Stage) -> Iterator[Processes]:
     started = Processes(stage)
     yield started
     started.kill()
+
+
+@pytest.fixture(scope="session")
+def schema_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SchemaRegistry]:
+    """One for all tests of this process; whoever kills it starts it again."""
+    try:
+        made = SchemaRegistry(tmp_path_factory.mktemp("registry"))
+    except MissingProgram as missing:
+        pytest.skip(f"a real schema registry {missing}")
+    with made:
+        yield made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -56,6 +57,8 @@ class RegistryClient:
             raise Configuration(
                 f"schema_registry_properties cannot be used: {_one_line(error)}; correct them"
             ) from None
+        # a codec is closed by nobody, and its connections shall not outlive it
+        weakref.finalize(self, self._client.close)
         self._monotonic = monotonic
         self._quiet_until = 0.0
         self._silence = ""
@@ -93,9 +96,10 @@ class RegistryClient:
             says = "gives an answer that is not of Confluent's REST API"
         else:
             return error
-        return Connection(
-            f"schema registry {self.url} {says} ({what}): {_one_line(error)}; start it, or correct schema_registry_url"
-        )
+        text, advice = _one_line(error), "start it, or correct schema_registry_url"
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            advice = "give its authority's certificate as ssl.ca.location in schema_registry_properties"
+        return Connection(f"schema registry {self.url} {says} ({what}): {text}; {advice}")
 
     def _told(self, what: str, error: Any) -> Exception | None:
         status, code, message = error.http_status_code, error.error_code or 0, _one_line(error.error_message)
