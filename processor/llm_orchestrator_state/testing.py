@@ -5,20 +5,30 @@ The same fold and the same codecs as the processor's, and no broker::
     pipeline = InMemoryPipeline()
     pipeline.publish(event)                    # a TransitionEvent, or a line of the JSON lines form as a dict
     assert pipeline.state(event.run_id).status == "pending"
+
+A program that is given its publisher is tested with one of the pipeline's::
+
+    with pipeline.publisher() as publisher:
+        program(publisher)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from .client.producer import Delivered
+from .client.transport import Headers as EventHeaders
+from .client.transport import OnDelivery
 from .engine.outputs import Record
 from .engine.task import PartitionTask
+from .errors import EventRejected, InvalidState
 from .kafka.interface import Headers
 from .kafka.partitioner import partition_of
+from .kafka.properties import MAX_EVENT_BYTES
 from .model.checkpoint import Checkpoint
 from .model.events import TransitionEvent
 from .model.state import WorkflowState
@@ -27,6 +37,9 @@ from .store.interface import Positions
 from .store.memory import MemoryStore
 from .wire.codec import Codec
 from .wire.jsonlines import parse_line
+
+if TYPE_CHECKING:
+    from .client.publishing import AsyncDelivery, AsyncPublisher, Delivery, Publisher
 
 
 class RejectedEvent(NamedTuple):
@@ -92,10 +105,11 @@ class InMemoryPipeline:
         record = event.to_record() if isinstance(event, TransitionEvent) else parse_line(msgspec.json.encode(event))
         self.publish_bytes(record["run_id"].lower().encode(), self._codec.encode_event(record))
 
-    def publish_bytes(self, key: bytes, value: bytes | None) -> None:
-        """Judge one record of the events topic, whatever it holds."""
+    def publish_bytes(self, key: bytes, value: bytes | None) -> tuple[int, int]:
+        """Judge one record of the events topic, whatever it holds; its partition and offset."""
         task = self._tasks[partition_of(key, len(self._tasks))]
-        task.process([_Message(key, value, task.partition, task.position)])
+        offset = task.position
+        task.process([_Message(key, value, task.partition, offset)])
         changes = task.changes()
         task.store.write(((r.key or b"", r.value) for r in changes.states), Positions(task.position, 0, 0.0))
         for record in changes.checkpoints:
@@ -105,6 +119,31 @@ class InMemoryPipeline:
                 self._checkpoints[record.key or b""] = record.value
         self.rejections.extend(_rejected(record, task.partition) for record in changes.rejections)
         task.commit()
+        return task.partition, offset
+
+    def publisher(self) -> Publisher:
+        """One whose events are judged when publish() returns."""
+        from .client.publishing import Publisher
+
+        return Publisher(transport=_InMemoryTransport(self))
+
+    def async_publisher(self) -> AsyncPublisher:
+        """The same for asyncio."""
+        from .client.publishing import AsyncPublisher
+
+        return AsyncPublisher(transport=_InMemoryTransport(self))
+
+    def applied(self, delivery: Delivery | AsyncDelivery | Delivered, _timeout_s: float = 0) -> WorkflowState | None:
+        """As of a StateReader: the run's state after the event; None where that deleted it. Raises EventRejected."""
+        for rejected in self.rejections:
+            if rejected.event_id == delivery.event_id:
+                raise EventRejected(rejected.code, rejected.detail, delivery.event_id)
+        return self.state(delivery.run_id)
+
+    @property
+    def async_reader(self) -> AsyncInMemoryReader:
+        """applied() for asyncio, such as claim() of an AsyncPublisher waits for."""
+        return AsyncInMemoryReader(self)
 
     def state(self, run_id: UUID | str) -> WorkflowState | None:
         """The run's state; None where there is none."""
@@ -123,6 +162,43 @@ class InMemoryPipeline:
         slots = str(run_id).lower().encode() + b"/"
         records = [self._codec.decode_checkpoint(v) for k, v in self._checkpoints.items() if k.startswith(slots)]
         return sorted(map(Checkpoint.from_record, records), key=lambda checkpoint: checkpoint.version)
+
+
+class AsyncInMemoryReader:
+    """Tells of a pipeline's events, for asyncio."""
+
+    def __init__(self, pipeline: InMemoryPipeline) -> None:
+        self._pipeline = pipeline
+
+    async def applied(
+        self, delivery: Delivery | AsyncDelivery | Delivered, timeout_s: float = 0
+    ) -> WorkflowState | None:
+        """As InMemoryPipeline.applied()."""
+        return self._pipeline.applied(delivery, timeout_s)
+
+
+class _InMemoryTransport:
+    """Delivers into a pipeline, at once."""
+
+    topic = "events"
+
+    def __init__(self, pipeline: InMemoryPipeline) -> None:
+        self._pipeline = pipeline
+
+    def send(self, key: bytes, value: bytes, _headers: EventHeaders | None, on_delivery: OnDelivery) -> bool:
+        if len(value) > MAX_EVENT_BYTES:
+            raise InvalidState(f"the event is {len(value)} bytes; expected at most {MAX_EVENT_BYTES}")
+        on_delivery(None, _Message(key, value, *self._pipeline.publish_bytes(key, value)))
+        return True
+
+    def poll(self, _timeout_s: float) -> int:
+        return 0
+
+    def pending(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
 
 
 def _rejected(record: Record, partition: int) -> RejectedEvent:

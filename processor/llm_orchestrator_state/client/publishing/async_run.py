@@ -1,0 +1,265 @@
+"""Handles of runs and steps, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+from uuid import UUID
+
+from ...errors import InvalidState
+from ...model.checkpoint import Checkpoint
+from ...model.events import TransitionEvent
+from ...model.references import ParentStep
+from .delivery import AsyncDelivery
+from .outcome import besides
+from .retries import Retriable, Tries, Wait
+from .run_events import Beginning, RunEvents, created, step_id_of
+from .step_events import StepEvents
+
+
+class AsyncReader(Protocol):
+    """What tells whether an event was applied: a StateReader, or testing.InMemoryPipeline."""
+
+    async def applied(self, delivery: AsyncDelivery, timeout_s: float, /) -> object:
+        """Returns when it was. Raises EventRejected; Connection when that is not known in time."""
+
+
+class Events(Protocol):
+    """Where handles publish."""
+
+    async def publish_of(self, run_id: UUID, event: TransitionEvent) -> AsyncDelivery: ...
+
+
+class AsyncStep(StepEvents):
+    """A step that is started when its ``async with`` block is entered, and completed when it is left, or failed by what
+    leaves it: ``error_type`` is ``cancelled``, ``timed_out`` or the exception's class.
+    """
+
+    def __init__(self, handle: AsyncRunHandle, step_id: str, inputs: Any) -> None:
+        super().__init__(handle.events, step_id, inputs)
+        self._handle = handle
+
+    async def heartbeat(self) -> AsyncDelivery:
+        """Say that it still runs: every few seconds, not for every token."""
+        return await self._handle.tell(self._beating())
+
+    async def try_again(self) -> None:
+        await self._handle.tell(self._retried())
+
+    async def __aenter__(self) -> Self:
+        event = self._started()
+        try:
+            await self._handle.tell(event)
+        except BaseException:
+            self._closed()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None:
+                await self._fail(error)
+                return
+            try:
+                await self._handle.tell(self._completed())
+            except InvalidState as refused:  # outputs that are no JSON, say: the step must not seem to run for ever
+                await self._fail(refused)
+                raise
+        finally:
+            self._closed()
+
+    async def _fail(self, error: BaseException) -> None:
+        with besides(error):
+            await self._handle.tell(self._failed(error))
+
+
+class AsyncAttempt:
+    """One try at a step: ``async with attempt as step``. An exception that is retried does not leave the block."""
+
+    def __init__(self, step: AsyncStep, tries: Tries, number: int) -> None:
+        self.number = number
+        """1 for the first in this loop."""
+        self._step = step
+        self._tries = tries
+
+    async def __aenter__(self) -> AsyncStep:
+        return await self._step.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        again = self._tries.retries(error)
+        await self._step.__aexit__(kind, error, trace)
+        if not again:
+            return False
+        await self._step.try_again()
+        return True
+
+
+class AsyncAttempts:
+    """The tries at one step, one after the other until one succeeds."""
+
+    def __init__(self, handle: AsyncRunHandle, step_id: str, inputs: Any, tries: Tries) -> None:
+        self._handle = handle
+        self._step_id = step_id
+        self._inputs = inputs
+        self._tries = tries
+
+    def __aiter__(self) -> AsyncIterator[AsyncAttempt]:
+        return self
+
+    async def __anext__(self) -> AsyncAttempt:
+        if (found := self._tries.next()) is None:
+            raise StopAsyncIteration
+        number, wait_s = found
+        await asyncio.sleep(wait_s)
+        return AsyncAttempt(AsyncStep(self._handle, self._step_id, self._inputs), self._tries, number)
+
+
+class AsyncRunHandle:
+    """Reports about one run. Threads may share it, each with steps of its own.
+
+    Every method that publishes returns the event's delivery. Each raises InvalidState for values that cannot be
+    published and for what cannot be done in this phase of the run, Closed after the publisher's end, and what an
+    earlier event of the run failed with, if nobody was told.
+    """
+
+    def __init__(self, publisher: Events, beginning: Beginning) -> None:
+        self.events = RunEvents(beginning)
+        self.last_delivery: AsyncDelivery | None = None
+        """Of the latest event: when it is applied, so are all before it."""
+        self._publisher = publisher
+
+    @property
+    def run_id(self) -> UUID:
+        """The run: the Kafka key everywhere."""
+        return self.events.run_id
+
+    def step(self, name: str, *, key: str | int | None = None, inputs: Any = None) -> AsyncStep:
+        """A step, for an ``async with`` block. Entering one that is open in this handle raises StepAlreadyOpen.
+
+        key: what tells this unit of work from others of the name, in fan-outs and loops: the step is ``name[key]``.
+        inputs: a JSON value, kept in the log and not in the state.
+        """
+        return AsyncStep(self, step_id_of(name, key), inputs)
+
+    def attempts(
+        self,
+        name: str,
+        *,
+        key: str | int | None = None,
+        inputs: Any = None,
+        max_attempts: int = 3,
+        retry_on: Retriable = Exception,
+        wait_s: Wait = 0.0,
+    ) -> AsyncAttempts:
+        """A step that is tried again: ``async for attempt in run.attempts("classify"): async with attempt as step: ...``.
+
+        max_attempts: in this loop. What the last of them raises leaves the loop, and so does what is not retry_on.
+        wait_s: between two of them, or a function from the number of the failed one to that.
+        """
+        step_id = step_id_of(name, key)
+        return AsyncAttempts(self, step_id, inputs, Tries(step_id, max_attempts, retry_on, wait_s))
+
+    def child(
+        self,
+        workflow_id: str,
+        *,
+        step: AsyncStep | str,
+        name: str | None = None,
+        user_id: str | None = None,
+        context: Any = None,
+        labels: Mapping[str, str] | None = None,
+        run_id: UUID | str | None = None,
+    ) -> AsyncWorkflowRun:
+        """A sub-workflow: a run of its own, whose parent is this run's step. The rest is as in Publisher.workflow()."""
+        parent = ParentStep(self.run_id, step if isinstance(step, str) else step.step_id)
+        return AsyncWorkflowRun(
+            self._publisher, created(workflow_id, name=name, user_id=user_id, context=context, labels=labels, run_id=run_id, parent=parent)
+        )  # fmt: skip
+
+    async def pause(self, reason: str | None = None) -> AsyncDelivery:
+        """The run waits, for a person or anything else. Leaving the block does not complete it then."""
+        return await self.tell(self.events.paused(reason))
+
+    async def resume(self) -> AsyncDelivery:
+        """A paused run goes on."""
+        return await self.tell(self.events.resumed())
+
+    async def skip(self, name: str, *, key: str | int | None = None, reason: str | None = None) -> AsyncDelivery:
+        """A step will not be done."""
+        return await self.tell(self.events.skipped(step_id_of(name, key), reason))
+
+    async def heartbeat(self, name: str, *, key: str | int | None = None) -> AsyncDelivery:
+        """A running step still runs; ``step.heartbeat()`` where the step is at hand."""
+        return await self.tell(self.events.heartbeat(step_id_of(name, key)))
+
+    async def checkpoint(
+        self, name: str, *, key: str | int | None = None, checkpoint_id: UUID | None = None
+    ) -> AsyncDelivery:
+        """A checkpoint of the run as it is, named after a step."""
+        return await self.tell(self.events.checkpoint(step_id_of(name, key), checkpoint_id))
+
+    async def update_context(self, patch: Any) -> AsyncDelivery:
+        """Change the context by a merge patch (RFC 7396): None removes a key."""
+        return await self.tell(self.events.context_updated(patch))
+
+    async def restore(self, checkpoint: Checkpoint) -> AsyncDelivery:
+        """The run goes back to a checkpoint; steps that came later go."""
+        return await self.tell(self.events.restored(checkpoint))
+
+    async def complete(self) -> AsyncDelivery:
+        """The run is done."""
+        return await self.tell(self.events.completed())
+
+    async def fail(self, error: str | BaseException, error_type: str | None = None) -> AsyncDelivery:
+        """The run is over without success. error_type: ``cancelled``, ``timed_out`` or an exception's class."""
+        return await self.tell(self.events.failed(error, error_type))
+
+    async def tell(self, event: TransitionEvent) -> AsyncDelivery:
+        """Publish an event of this run."""
+        self.last_delivery = delivery = await self._publisher.publish_of(self.run_id, event)
+        return delivery
+
+
+class AsyncWorkflowRun(AsyncRunHandle):
+    """A run whose ``async with`` block is its life: begun when entered, completed when left unless it is paused, and failed
+    by an exception that leaves it, which is raised again.
+    """
+
+    def __init__(
+        self, publisher: Events, beginning: Beginning, reader: AsyncReader | None = None, timeout_s: float = 30.0
+    ) -> None:
+        super().__init__(publisher, beginning)
+        self._reader = reader
+        self._timeout_s = timeout_s
+
+    async def confirm(self, reader: AsyncReader, timeout_s: float = 30.0) -> None:
+        """Wait until the claim was applied. Raises EventRejected where another orchestrator's was first."""
+        assert self.last_delivery is not None  # the claim
+        with self.events.confirmation():
+            await reader.applied(self.last_delivery, timeout_s)
+
+    async def __aenter__(self) -> Self:
+        for event in self.events.begun():
+            await self.tell(event)
+        self.events.entered()
+        if self._reader is not None:
+            await self.confirm(self._reader, self._timeout_s)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        event = self.events.left(error)
+        if event is None:
+            return
+        if error is None:
+            await self.tell(event)
+            return
+        with besides(error):
+            await self.tell(event)

@@ -1,0 +1,157 @@
+"""What both publishers are made of: everything but the waiting."""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from ...errors import Closed, Configuration, StateError
+from ...kafka.topics import TopicSet
+from ...model.events import TransitionEvent
+from ...settings import Settings
+from ...wire.framing import Registry
+from ..producer import CLOSING_TIMEOUT_S
+from ..transport import Headers, KafkaTransport, OnDelivery, Transport
+from .delivery import Report
+from .encoding import EventEncoder
+from .tracing import trace_headers
+
+log = logging.getLogger(__name__)
+
+TOPIC_PREFIX = Settings().topic_prefix
+
+
+class Outbox:
+    """A transport that is opened when it is needed, and the deliveries that failed and were not yet told to anyone.
+
+    Raises Configuration for arguments that do not fit.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str | None,
+        topic_prefix: str,
+        schema_registry_url: str | None,
+        schema_registry_properties: Mapping[str, str] | None,
+        properties: Mapping[str, str] | None,
+        transport: Transport | None,
+    ) -> None:
+        if (bootstrap_servers is None) == (transport is None):
+            raise Configuration(
+                "a publisher needs either bootstrap_servers (host:port of Kafka) or a transport; give one of them"
+            )
+        self._pid = os.getpid()
+        self._closed = False
+        self._untold: dict[Report[Any], StateError] = {}
+        self._transport: Transport | None = None
+        topics = TopicSet(topic_prefix)
+        self.encoder = EventEncoder(_registry(schema_registry_url, topics, schema_registry_properties))
+        self._connect: Callable[[], Transport]
+        if transport is not None:
+            self._connect = lambda: transport
+        else:
+            servers = bootstrap_servers or ""
+            self._connect = lambda: KafkaTransport.connect(servers, properties, topics.events)
+
+    # --- its life -----------------------------------------------------------------------------------------------------
+
+    def check_usable(self) -> None:
+        """Raises Closed."""
+        if os.getpid() != self._pid:
+            raise Closed(
+                f"this publisher belongs to process {self._pid}, and a fork has no connection of its own; "
+                "make one in each process, after the fork"
+            )
+        if self._closed:
+            raise Closed("this publisher is closed; publish inside its with block, or make another")
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None
+
+    def open(self) -> Transport:
+        """May take seconds. Raises Connection, TopicMismatch, Configuration and Closed."""
+        self.check_usable()
+        if self._transport is None:
+            self.encoder.prepare()
+            transport = self._connect()
+            self._transport = transport
+            # for a publisher that nobody closes, at the latest when the program ends
+            self._abandon = weakref.finalize(self, _abandon, transport, self._pid)
+        return self._transport
+
+    def close(self) -> None:
+        """What is pending is given up. Once is enough, and more does nothing."""
+        self._closed = True
+        transport, self._transport = self._transport, None
+        if transport is not None and os.getpid() == self._pid:
+            self._abandon.detach()
+            transport.close()
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    def offer(self, record: tuple[bytes, bytes], headers: Headers | None, on_delivery: OnDelivery) -> bool:
+        """False: the queue is full, and nothing was done. Raises as Transport.send() does."""
+        assert self._transport is not None
+        return self._transport.send(*record, headers, on_delivery)
+
+    def encode(self, event: TransitionEvent) -> tuple[tuple[bytes, bytes], Headers | None]:
+        """Raises InvalidState."""
+        return self.encoder.encode(event), trace_headers()
+
+    def poll(self, timeout_s: float) -> int:
+        return self._transport.poll(timeout_s) if self._transport else 0
+
+    def pending(self) -> int:
+        return self._transport.pending() if self._transport else 0
+
+    # --- failures -----------------------------------------------------------------------------------------------------
+
+    def failed(self, delivery: Report[Any], error: StateError) -> None:
+        if not self._untold:
+            log.error("%s", error)  # the first of many: the rest would only repeat it
+        self._untold[delivery] = error
+
+    def told(self, delivery: Report[Any]) -> None:
+        self._untold.pop(delivery, None)
+
+    def raise_failure_of(self, run_id: UUID) -> None:
+        """Raises what an earlier event of this run failed with, if nobody was told: no log with an unseen gap."""
+        if self._untold:
+            for delivery, error in self._untold.items():
+                if delivery.is_of(run_id):
+                    raise error
+
+    def raise_failures(self) -> None:
+        """Raises the failures that nobody was told; once."""
+        untold, self._untold = self._untold, {}
+        if not untold:
+            return
+        first = next(iter(untold.values()))
+        if len(untold) == 1:
+            raise first
+        raise type(first)(f"{len(untold)} events were not delivered; the first: {first}")
+
+
+def _registry(url: str | None, topics: TopicSet, properties: Mapping[str, str] | None) -> Registry | None:
+    if url is None:
+        return None
+    from ...kafka.registry import ConfluentRegistry
+
+    return ConfluentRegistry(url, topics, properties)
+
+
+def _abandon(transport: Transport, pid: int) -> None:
+    if os.getpid() != pid:
+        return  # a fork: these connections are the parent's
+    give_up_at = monotonic() + CLOSING_TIMEOUT_S
+    while transport.pending() and monotonic() < give_up_at:
+        transport.poll(0.1)
+    if lost := transport.pending():
+        log.error("a publisher was not closed, and %d events were not delivered; close() tells of failures", lost)
+    transport.close()

@@ -1,0 +1,259 @@
+"""Handles of runs and steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+from uuid import UUID
+
+from ...errors import InvalidState
+from ...model.checkpoint import Checkpoint
+from ...model.events import TransitionEvent
+from ...model.references import ParentStep
+from .delivery import Delivery
+from .outcome import besides
+from .retries import Retriable, Tries, Wait
+from .run_events import Beginning, RunEvents, created, step_id_of
+from .step_events import StepEvents
+
+
+class Reader(Protocol):
+    """What tells whether an event was applied: a StateReader, or testing.InMemoryPipeline."""
+
+    def applied(self, delivery: Delivery, timeout_s: float, /) -> object:
+        """Returns when it was. Raises EventRejected; Connection when that is not known in time."""
+
+
+class Events(Protocol):
+    """Where handles publish."""
+
+    def publish_of(self, run_id: UUID, event: TransitionEvent) -> Delivery: ...
+
+
+class Step(StepEvents):
+    """A step that is started when its ``with`` block is entered, and completed when it is left, or failed by what
+    leaves it: ``error_type`` is ``cancelled``, ``timed_out`` or the exception's class.
+    """
+
+    def __init__(self, handle: RunHandle, step_id: str, inputs: Any) -> None:
+        super().__init__(handle.events, step_id, inputs)
+        self._handle = handle
+
+    def heartbeat(self) -> Delivery:
+        """Say that it still runs: every few seconds, not for every token."""
+        return self._handle.tell(self._beating())
+
+    def try_again(self) -> None:
+        self._handle.tell(self._retried())
+
+    def __enter__(self) -> Self:
+        event = self._started()
+        try:
+            self._handle.tell(event)
+        except BaseException:
+            self._closed()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        try:
+            if error is not None:
+                self._fail(error)
+                return
+            try:
+                self._handle.tell(self._completed())
+            except InvalidState as refused:  # outputs that are no JSON, say: the step must not seem to run for ever
+                self._fail(refused)
+                raise
+        finally:
+            self._closed()
+
+    def _fail(self, error: BaseException) -> None:
+        with besides(error):
+            self._handle.tell(self._failed(error))
+
+
+class Attempt:
+    """One try at a step: ``with attempt as step``. An exception that is retried does not leave the block."""
+
+    def __init__(self, step: Step, tries: Tries, number: int) -> None:
+        self.number = number
+        """1 for the first in this loop."""
+        self._step = step
+        self._tries = tries
+
+    def __enter__(self) -> Step:
+        return self._step.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        again = self._tries.retries(error)
+        self._step.__exit__(kind, error, trace)
+        if not again:
+            return False
+        self._step.try_again()
+        return True
+
+
+class Attempts:
+    """The tries at one step, one after the other until one succeeds."""
+
+    def __init__(self, handle: RunHandle, step_id: str, inputs: Any, tries: Tries) -> None:
+        self._handle = handle
+        self._step_id = step_id
+        self._inputs = inputs
+        self._tries = tries
+
+    def __iter__(self) -> Iterator[Attempt]:
+        return self
+
+    def __next__(self) -> Attempt:
+        if (found := self._tries.next()) is None:
+            raise StopIteration
+        number, wait_s = found
+        time.sleep(wait_s)
+        return Attempt(Step(self._handle, self._step_id, self._inputs), self._tries, number)
+
+
+class RunHandle:
+    """Reports about one run. Threads may share it, each with steps of its own.
+
+    Every method that publishes returns the event's delivery. Each raises InvalidState for values that cannot be
+    published and for what cannot be done in this phase of the run, Closed after the publisher's end, and what an
+    earlier event of the run failed with, if nobody was told.
+    """
+
+    def __init__(self, publisher: Events, beginning: Beginning) -> None:
+        self.events = RunEvents(beginning)
+        self.last_delivery: Delivery | None = None
+        """Of the latest event: when it is applied, so are all before it."""
+        self._publisher = publisher
+
+    @property
+    def run_id(self) -> UUID:
+        """The run: the Kafka key everywhere."""
+        return self.events.run_id
+
+    def step(self, name: str, *, key: str | int | None = None, inputs: Any = None) -> Step:
+        """A step, for a ``with`` block. Entering one that is open in this handle raises StepAlreadyOpen.
+
+        key: what tells this unit of work from others of the name, in fan-outs and loops: the step is ``name[key]``.
+        inputs: a JSON value, kept in the log and not in the state.
+        """
+        return Step(self, step_id_of(name, key), inputs)
+
+    def attempts(
+        self,
+        name: str,
+        *,
+        key: str | int | None = None,
+        inputs: Any = None,
+        max_attempts: int = 3,
+        retry_on: Retriable = Exception,
+        wait_s: Wait = 0.0,
+    ) -> Attempts:
+        """A step that is tried again: ``for attempt in run.attempts("classify"): with attempt as step: ...``.
+
+        max_attempts: in this loop. What the last of them raises leaves the loop, and so does what is not retry_on.
+        wait_s: between two of them, or a function from the number of the failed one to that.
+        """
+        step_id = step_id_of(name, key)
+        return Attempts(self, step_id, inputs, Tries(step_id, max_attempts, retry_on, wait_s))
+
+    def child(
+        self,
+        workflow_id: str,
+        *,
+        step: Step | str,
+        name: str | None = None,
+        user_id: str | None = None,
+        context: Any = None,
+        labels: Mapping[str, str] | None = None,
+        run_id: UUID | str | None = None,
+    ) -> WorkflowRun:
+        """A sub-workflow: a run of its own, whose parent is this run's step. The rest is as in Publisher.workflow()."""
+        parent = ParentStep(self.run_id, step if isinstance(step, str) else step.step_id)
+        return WorkflowRun(
+            self._publisher, created(workflow_id, name=name, user_id=user_id, context=context, labels=labels, run_id=run_id, parent=parent)
+        )  # fmt: skip
+
+    def pause(self, reason: str | None = None) -> Delivery:
+        """The run waits, for a person or anything else. Leaving the block does not complete it then."""
+        return self.tell(self.events.paused(reason))
+
+    def resume(self) -> Delivery:
+        """A paused run goes on."""
+        return self.tell(self.events.resumed())
+
+    def skip(self, name: str, *, key: str | int | None = None, reason: str | None = None) -> Delivery:
+        """A step will not be done."""
+        return self.tell(self.events.skipped(step_id_of(name, key), reason))
+
+    def heartbeat(self, name: str, *, key: str | int | None = None) -> Delivery:
+        """A running step still runs; ``step.heartbeat()`` where the step is at hand."""
+        return self.tell(self.events.heartbeat(step_id_of(name, key)))
+
+    def checkpoint(self, name: str, *, key: str | int | None = None, checkpoint_id: UUID | None = None) -> Delivery:
+        """A checkpoint of the run as it is, named after a step."""
+        return self.tell(self.events.checkpoint(step_id_of(name, key), checkpoint_id))
+
+    def update_context(self, patch: Any) -> Delivery:
+        """Change the context by a merge patch (RFC 7396): None removes a key."""
+        return self.tell(self.events.context_updated(patch))
+
+    def restore(self, checkpoint: Checkpoint) -> Delivery:
+        """The run goes back to a checkpoint; steps that came later go."""
+        return self.tell(self.events.restored(checkpoint))
+
+    def complete(self) -> Delivery:
+        """The run is done."""
+        return self.tell(self.events.completed())
+
+    def fail(self, error: str | BaseException, error_type: str | None = None) -> Delivery:
+        """The run is over without success. error_type: ``cancelled``, ``timed_out`` or an exception's class."""
+        return self.tell(self.events.failed(error, error_type))
+
+    def tell(self, event: TransitionEvent) -> Delivery:
+        """Publish an event of this run."""
+        self.last_delivery = delivery = self._publisher.publish_of(self.run_id, event)
+        return delivery
+
+
+class WorkflowRun(RunHandle):
+    """A run whose ``with`` block is its life: begun when entered, completed when left unless it is paused, and failed
+    by an exception that leaves it, which is raised again.
+    """
+
+    def __init__(
+        self, publisher: Events, beginning: Beginning, reader: Reader | None = None, timeout_s: float = 30.0
+    ) -> None:
+        super().__init__(publisher, beginning)
+        self._reader = reader
+        self._timeout_s = timeout_s
+
+    def confirm(self, reader: Reader, timeout_s: float = 30.0) -> None:
+        """Wait until the claim was applied. Raises EventRejected where another orchestrator's was first."""
+        assert self.last_delivery is not None  # the claim
+        with self.events.confirmation():
+            reader.applied(self.last_delivery, timeout_s)
+
+    def __enter__(self) -> Self:
+        for event in self.events.begun():
+            self.tell(event)
+        self.events.entered()
+        if self._reader is not None:
+            self.confirm(self._reader, self._timeout_s)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        event = self.events.left(error)
+        if event is None:
+            return
+        if error is None:
+            self.tell(event)
+            return
+        with besides(error):
+            self.tell(event)

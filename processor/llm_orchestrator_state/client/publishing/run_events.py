@@ -1,0 +1,267 @@
+"""What a handle's calls mean as events: all of the handles but publishing and waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
+from threading import Lock
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from msgspec.structs import replace
+
+from ...errors import EventRejected, InvalidState, StepAlreadyOpen
+from ...model.checkpoint import Checkpoint
+from ...model.events import TransitionEvent
+from ...model.kinds import (
+    CheckpointRequested,
+    ContextUpdated,
+    StepHeartbeat,
+    StepSkipped,
+    Transition,
+    WorkflowCompleted,
+    WorkflowCreated,
+    WorkflowFailed,
+    WorkflowPaused,
+    WorkflowRestored,
+    WorkflowResumed,
+    WorkflowStarted,
+)
+from ...model.references import ParentStep
+from ...model.state import WorkflowState
+from ...model.status import WorkflowStatus
+from .ids import as_run_id, event_id_for
+from .outcome import error_text, error_type
+
+
+class Beginning(NamedTuple):
+    """How a handle comes to its run.
+
+    transitions: what entering its block publishes; decided on expected_version, if given, and not before ``not_before``.
+    attempts: by step, how often it was started; None: not known, and then no event says its attempt.
+    repeatable: the program that makes this run may be run again from its start, and then says the same once more.
+    """
+
+    run_id: UUID
+    transitions: tuple[Transition, ...] = ()
+    attempts: dict[str, int] | None = None
+    fencing_token: int | None = None
+    expected_version: int | None = None
+    not_before: datetime | None = None
+    repeatable: bool = False
+
+
+def created(
+    workflow_id: str,
+    *,
+    name: str | None,
+    user_id: str | None,
+    context: Any,
+    labels: Mapping[str, str] | None,
+    run_id: UUID | str | None,
+    parent: ParentStep | None,
+) -> Beginning:
+    """Of a new run."""
+    what = WorkflowCreated(
+        workflow_id=workflow_id,
+        workflow_name=workflow_id if name is None else name,
+        user_id=user_id,
+        context={} if context is None else context,
+        labels=dict(labels or {}),
+        parent=parent,
+    )
+    return Beginning(uuid4() if run_id is None else as_run_id(run_id), (what, WorkflowStarted()), {}, repeatable=True)
+
+
+def claimed(state: WorkflowState) -> Beginning:
+    """Of a run that another orchestrator has left. Raises InvalidState for one that is completed."""
+    if not (state.is_active() or state.status is WorkflowStatus.FAILED):
+        raise InvalidState(
+            f"run {state.id} is {state.status}; only a pending, running, paused or failed run can be claimed"
+        )
+    pending = state.status is WorkflowStatus.PENDING
+    return Beginning(
+        state.id,
+        (WorkflowStarted() if pending else WorkflowResumed(),),
+        attempts_of(state),
+        fencing_token=(state.fencing_token or 0) + 1,
+        expected_version=state.version,
+        # a failed run is not resumed by an event from before its end, and that host's clock may be ahead of ours
+        not_before=state.completed_at,
+    )
+
+
+def attempts_of(state: WorkflowState) -> dict[str, int]:
+    return {step_id: step.attempt for step_id, step in state.steps.items()}
+
+
+def step_id_of(name: str, key: str | int | None) -> str:
+    return name if key is None else f"{name}[{key}]"
+
+
+class Phase(Enum):
+    NEW = "not begun: enter its with block first"
+    UNCONFIRMED = "claimed, and nobody has looked whether the claim was applied: call confirm(reader) first"
+    LOST = "another orchestrator's: its claim was applied, and this one rejected; leave it alone"
+    OPEN = "open"
+    PAUSED = "paused"
+    ENDED = "completed or failed; claim() takes up a failed one again"
+    LEFT = "left: its with block is over; attach() or claim() it"
+
+
+_USABLE = frozenset({Phase.OPEN, Phase.PAUSED})
+
+
+class RunEvents:
+    """One handle of a run."""
+
+    def __init__(self, beginning: Beginning) -> None:
+        self.run_id = beginning.run_id
+        self._beginning = beginning
+        self._attempts = beginning.attempts
+        self._open_steps: set[str] = set()
+        self._steps = Lock()
+        self._phase = Phase.NEW if beginning.transitions else Phase.OPEN
+        self._pauses = 0
+
+    # --- beginning and end --------------------------------------------------------------------------------------------
+
+    def begun(self) -> list[TransitionEvent]:
+        if self._phase is not Phase.NEW:
+            raise InvalidState(f"run {self.run_id} was entered before; make another handle")
+        events = [self._once(what) for what in self._beginning.transitions]
+        expected, not_before = self._beginning.expected_version, self._beginning.not_before
+        if expected is not None:
+            events = [replace(event, expected_version=expected) for event in events]
+        if not_before is not None:
+            events = [replace(event, occurred_at=max(event.occurred_at, not_before)) for event in events]
+        return events
+
+    def entered(self) -> None:
+        self._phase = Phase.OPEN if self._beginning.expected_version is None else Phase.UNCONFIRMED
+
+    @contextmanager
+    def confirmation(self) -> Iterator[None]:
+        """Around what finds out whether a claim was applied. Raises InvalidState where there is none to confirm."""
+        if self._phase is not Phase.UNCONFIRMED:
+            raise InvalidState(f"run {self.run_id} has no claim that waits for confirm(); leave it out")
+        try:
+            yield
+        except EventRejected:
+            self._phase = Phase.LOST
+            raise
+        self._phase = Phase.OPEN
+
+    def left(self, error: BaseException | None) -> TransitionEvent | None:
+        """What leaving the block says, if anything. Raises InvalidState for a claim that was never confirmed."""
+        phase, self._phase = self._phase, Phase.LEFT
+        if phase in _USABLE and error is not None:
+            return self._event(WorkflowFailed(error=error_text(error), error_type=error_type(error)))
+        if phase is Phase.OPEN:
+            return self._once(WorkflowCompleted())
+        if phase is Phase.UNCONFIRMED and error is None:
+            raise InvalidState(f"run {self.run_id} is {phase.value}")
+        return None
+
+    def completed(self) -> TransitionEvent:
+        self._check()
+        self._phase = Phase.ENDED
+        return self._once(WorkflowCompleted())
+
+    def failed(self, error: str | BaseException, kind: str | None) -> TransitionEvent:
+        self._check()
+        self._phase = Phase.ENDED
+        if isinstance(error, BaseException):
+            return self._event(WorkflowFailed(error=error_text(error), error_type=kind or error_type(error)))
+        return self._event(WorkflowFailed(error=error, error_type=kind))
+
+    # --- in between ---------------------------------------------------------------------------------------------------
+
+    def paused(self, reason: str | None) -> TransitionEvent:
+        self._check()
+        self._phase = Phase.PAUSED
+        self._pauses += 1
+        return self._once(WorkflowPaused(reason=reason), self._pauses)
+
+    def resumed(self) -> TransitionEvent:
+        self._check()
+        self._phase = Phase.OPEN
+        return self._once(WorkflowResumed(), self._pauses)
+
+    def skipped(self, step_id: str, reason: str | None) -> TransitionEvent:
+        self._check()
+        return self._event(StepSkipped(step_id=step_id, reason=reason))
+
+    def heartbeat(self, step_id: str) -> TransitionEvent:
+        self._check()
+        return self._event(StepHeartbeat(step_id=step_id, attempt=self._attempt(step_id)))
+
+    def checkpoint(self, step_id: str, checkpoint_id: UUID | None) -> TransitionEvent:
+        self._check()
+        return self._event(CheckpointRequested(step_id=step_id, checkpoint_id=checkpoint_id))
+
+    def context_updated(self, patch: Any) -> TransitionEvent:
+        self._check()
+        return self._event(ContextUpdated(patch=patch))
+
+    def restored(self, checkpoint: Checkpoint) -> TransitionEvent:
+        self._check()
+        snapshot = checkpoint.snapshot
+        event = self._event(WorkflowRestored(checkpoint_id=checkpoint.id, snapshot=snapshot))
+        if not snapshot.is_active():
+            self._phase = Phase.ENDED
+        else:
+            self._phase = Phase.PAUSED if snapshot.status is WorkflowStatus.PAUSED else Phase.OPEN
+        return event
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def open_step(self, step_id: str) -> int | None:
+        """Its attempt, one more than the last."""
+        self._check()
+        with self._steps:
+            if step_id in self._open_steps:
+                raise StepAlreadyOpen(
+                    f"step {step_id!r} of run {self.run_id} is open in this handle; give each unit of work its own key=, "
+                    "such as the loop's index, or leave the step first"
+                )
+            self._open_steps.add(step_id)
+            if self._attempts is None:
+                return None
+            self._attempts[step_id] = attempt = self._attempts.get(step_id, 0) + 1
+            return attempt
+
+    def close_step(self, step_id: str) -> None:
+        self._open_steps.discard(step_id)
+
+    def _attempt(self, step_id: str) -> int | None:
+        return (self._attempts or {}).get(step_id) or None
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        if self._phase not in _USABLE:
+            raise InvalidState(f"run {self.run_id} is {self._phase.value}")
+
+    def _event(self, what: Transition) -> TransitionEvent:
+        """With a random id: what can rightly happen again."""
+        return TransitionEvent(run_id=self.run_id, transition=what, fencing_token=self._beginning.fencing_token)
+
+    def _once(self, what: Transition, *which: object) -> TransitionEvent:
+        """With an id that is the same when the program is run again for the same run: then it is a duplicate.
+
+        Only where the program makes the run. Two that claim one must not have one id: both would seem to have won.
+        """
+        event = self._event(what)
+        if not self._beginning.repeatable:
+            return event
+        return replace(event, event_id=event_id_for(self.run_id, type(what).__name__, *which))
+
+    def of_attempt(self, what: Transition, step_id: str, attempt: int | None) -> TransitionEvent:
+        """With an id that says what its attempt says: which step, and which try."""
+        event = self._event(what)
+        if attempt is None:
+            return event
+        return replace(event, event_id=event_id_for(self.run_id, type(what).__name__, step_id, attempt))
