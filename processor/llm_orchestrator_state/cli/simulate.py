@@ -28,7 +28,9 @@ def simulate(
     ] = 2,
     seed: Annotated[
         int | None,
-        typer.Option(metavar="S", help="The same seed makes the same events. Default: another one each time."),
+        typer.Option(
+            min=0, max=10**9, metavar="S", help="The same seed makes the same events. Default: another one each time."
+        ),
     ] = None,
     start: Annotated[
         str | None,
@@ -45,13 +47,16 @@ def simulate(
     from ..local.simulator.plan import Plan
     from ..local.simulator.simulation import Simulation
     from ..model.instants import parse_instant
+    from ..model.limits import MAX_INSTANT
 
-    events_a_second = _rate(rate)
+    pace = events_a_second(rate)
+    plan = Plan(seed=secrets.randbelow(10**6) if seed is None else seed, runs=runs, orchestrators=orchestrators)
     began = None if start is None else parse_instant(start, "--start")
+    if began is not None and began + plan.longest > MAX_INSTANT:
+        raise Configuration(f"--start is {start}; expected an instant from which all runs end before the year 10000")
     call = session(context)
     partitions_of(call.admin, call.topics.events)
-    plan = Plan(seed=secrets.randbelow(10**6) if seed is None else seed, runs=runs, orchestrators=orchestrators)
-    simulation = Simulation(plan, call.settings, call.bootstrap_servers, rate=events_a_second, start=began)
+    simulation = Simulation(plan, call.settings, call.bootstrap_servers, rate=pace, start=began)
     with raised_as_keyboard_interrupt(), progress("simulating", "runs") as shown:
 
         def show(now: Progress) -> None:
@@ -64,7 +69,7 @@ def simulate(
         _print(outcome, plan.seed)
 
 
-def _rate(text: str) -> float | None:
+def events_a_second(text: str) -> float | None:
     """Raises Configuration."""
     if text == "max":
         return None

@@ -154,8 +154,13 @@ def codec_of(settings: Settings) -> Codec:
         return Codec()
     from ...kafka.registry import ConfluentRegistry
 
-    topics = TopicSet(settings.topic_prefix)
-    return Codec(ConfluentRegistry(settings.schema_registry_url, topics, settings.schema_registry_properties))
+    registry = ConfluentRegistry(
+        settings.schema_registry_url,
+        TopicSet(settings.topic_prefix),
+        settings.schema_registry_properties,
+        mode=settings.schema_registry_mode,
+    )
+    return Codec(registry)
 
 
 def main() -> None:

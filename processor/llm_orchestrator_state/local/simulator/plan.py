@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from .stories import Story, story
 from .story import CHILD, ROOT, SECOND, STRANGER
-from .workflows import Story, story
 
 BLOCK = 9
 """Families; one of each block, the last but four, has two runs, so that any number of runs can be had exactly."""

@@ -59,17 +59,22 @@ class Model(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """How a call goes wrong. billed: there was an answer, of no use, and its tokens are paid for."""
+    """How a call goes wrong.
+
+    error: with {model} where a model's name is to be. seconds: after which; None: after a third of the call's time.
+    billed: there was an answer, of no use, and its tokens are paid for.
+    """
 
     error: str
     error_type: str
+    seconds: float | None = None
     billed: bool = False
 
 
 class Call(NamedTuple):
     """One unit of work: a model's or a tool's call.
 
-    seconds: how long it takes, of a model's call until the first token. tokens: of a model's call, in and out.
+    seconds: how long it takes, of a model's call until the first token. prompt, tokens (in and out): of a model's call.
     flaky: the share of attempts that fail and are tried again.
     """
 
@@ -78,6 +83,7 @@ class Call(NamedTuple):
     outputs: Sample
     model: Model | None = None
     tokens: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    prompt: str = ""
     inputs: Sample | None = None
     troubles: Sequence[Trouble] = ()
     flaky: float = 0.0

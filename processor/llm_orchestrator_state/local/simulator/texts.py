@@ -64,3 +64,4 @@ REVIEWS = (
 )  # fmt: skip
 
 MEETINGS = ("Weekly planning", "Incident review", "Roadmap Q2", "Supplier call", "Design critique")
+REPOSITORIES = ("payments-api", "web-shop", "ledger")
