@@ -14,8 +14,8 @@ from llm_orchestrator_state.model import KINDS, TransitionEvent, WorkflowState
 from llm_orchestrator_state.model.kinds import KIND_OF_WORD
 from llm_orchestrator_state.model.records import EventRecord
 from llm_orchestrator_state.wire.jsonlines import parse_line
+from llm_orchestrator_state.wire.line_writing import format_record
 from llm_orchestrator_state.wire.schemas import directory
-from tests.unit.lines import format_record
 from tests.unit.strategies import events
 
 RUN = "6f1b8b0e-93a5-4c1e-8a52-0d7c3f4e5a6b"

@@ -1,74 +1,80 @@
-"""``rejections list``: what was not applied, and why."""
+"""``rejections list|show|redrive``: what was not applied, why, and publishing it again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .commands import Command, Group
+from .rejected import CodeOption, RunOption, SinceOption, rejections_of, row, wanted_of
+from .rejections_redrive import redrive
+from .rejections_show import show
 from .session import session
-from .terminal import as_json, data, table
+from .terminal import as_json, counted, data, say, table
 
 if TYPE_CHECKING:
-    from ..kafka.interface import Message
+    from ..client.rejections.record import Rejection
+    from .columns import Column
 
 app = typer.Typer(cls=Group, help="Events that were not applied, each with its reason.")
-
-
-@app.callback()
-def _group() -> None:
-    """A group even while it has one command."""
+app.command("show", cls=Command)(show)
+app.command("redrive", cls=Command)(redrive)
 
 
 @app.command("list", cls=Command)
 def list_(
     context: typer.Context,
     *,
+    code: CodeOption = None,
+    run: RunOption = None,
+    since: SinceOption = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="At most so many: the newest.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """List the rejected events, partition by partition, the oldest first."""
-    rows = _rejections(context)
-    if json:
-        for row in rows:
-            data(as_json(row))
-        return
-    table(
-        ["code", "run", "event", "partition", "offset", "detail"],
-        (
-            [row["code"], row["run_id"] or "", row["event_id"] or "",
-             str(row["source_partition"]), str(row["source_offset"]), row["detail"]]
-            for row in rows
-        ),
-        right=["partition", "offset"],
-    )  # fmt: skip
-
-
-def _rejections(context: typer.Context) -> Iterator[dict[str, Any]]:
-    from ..client.read import messages, partitions_of
+    """List the rejected events, the newest last, and how many there are of each code."""
+    from ..client.rejections.reading import Wanted
 
     call = session(context)
-    topic = call.topics.rejections
-    for message in messages(call.log, topic, partitions_of(call.log.admin, topic)):
-        yield _row(message)
+    wanted = wanted_of(code, run, since)
+    found = rejections_of(call, wanted)
+    shown = found[-limit:] if limit else found
+    if json:
+        for each in shown:
+            data(as_json(row(each)))
+        return
+    if shown:
+        table(_columns(), (_cells(each) for each in shown))
+    elif wanted == Wanted():
+        say(f"no rejections in {call.topics.rejections}")
+    else:
+        say(f"no rejections in {call.topics.rejections} are as asked for")
+    if found:
+        newest = f"; the newest {len(shown)} are shown" if len(shown) < len(found) else ""
+        say(f"{counted(len(found), 'rejection')}: {_summary(found)}{newest}")
 
 
-def _row(message: Message) -> dict[str, Any]:
-    """A rejection from its headers. run_id is the record's key, which is what the publisher sent, not checked."""
-    headers = {name: value.decode(errors="replace") for name, value in message.headers() or ()}
-    key = message.key()
-    return {
-        "code": headers.get("code", ""),
-        "detail": headers.get("detail", ""),
-        "event_id": headers.get("event-id"),
-        "run_id": None if key is None else key.decode(errors="replace"),
-        "source_topic": headers.get("source-topic"),
-        "source_partition": _number(headers.get("source-partition")),
-        "source_offset": _number(headers.get("source-offset")),
-        "sha256": headers.get("sha256"),
-    }
+def _summary(found: list[Rejection]) -> str:
+    return ", ".join(f"{number} {code}" for code, number in Counter(each.code for each in found).most_common())
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+def _columns() -> list[Column]:
+    from .columns import Column
+
+    return [
+        Column("at", right=True),
+        Column("code"),
+        Column("run"),
+        Column("event", spare=3),
+        Column("rejected", right=True, spare=2),
+        Column("detail", least=12, spare=1),
+    ]
+
+
+def _cells(each: Rejection) -> list[str]:
+    from ..units import duration_text
+
+    ago = "" if each.rejected_at is None else f"{duration_text(time.time() - each.rejected_at / 1e6)} ago"
+    return [str(each.address or ""), each.code, each.run_id or "", each.event_id or "", ago, each.detail]

@@ -32,7 +32,7 @@ def get(
     json: Annotated[bool, typer.Option("--json", help="Print the complete state as a JSON object.")] = False,
 ) -> None:
     """Show one run. Reads only its partition of the state topic; exit code 9 when there is no such run."""
-    run_id = _canonical(run)
+    run_id = canonical(run)
     from ..client.read import partitions_of
     from ..client.states import run_state
     from ..model.form_writing import write_state
@@ -116,7 +116,8 @@ def _status(text: str) -> WorkflowStatus:
         ) from None
 
 
-def _canonical(text: str) -> str:
+def canonical(text: str) -> str:
+    """The run id as Kafka has it as a key. Raises InvalidState."""
     from uuid import UUID
 
     try:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -120,7 +121,12 @@ def _terminal() -> Any:
 
 
 def record(entries: Sequence[tuple[str, str]]) -> None:
-    """Names and values on stdout, one pair a line."""
-    width = max(len(name) for name, _ in entries) + 2
+    """Names and values on stdout, one pair a line; on a terminal what is longer goes on below, and no word is broken."""
+    width = max((len(name) for name, _ in entries), default=0) + 2
+    console = _terminal()
     for name, value in entries:
-        data(f"{name:<{width}}{escaped(value)}".encode())
+        text = escaped(value)
+        lines = [text] if console is None else wrap(text, max(40, console.width - width), break_long_words=False,
+                                                    break_on_hyphens=False)  # fmt: skip
+        for number, line in enumerate(lines or [""]):
+            data(f"{'' if number else name:<{width}}{line}".encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ..errors import Serialization
 from ..kafka.interface import Kafka, Message
 from ..kafka.scan import STALLED_S, scan
 from ..store.interface import Positions, Store
@@ -13,6 +14,14 @@ from .outputs import Changes
 from .task import PartitionTask
 
 Wanted = Callable[[Message], bool]
+
+
+def is_creation(config: WorkerConfig, message: Message) -> bool:
+    """Whether a run that begins with this event has its whole history behind it."""
+    try:
+        return config.codec.decode_event(message.value())["transition"][0] == "WorkflowCreated"
+    except Serialization:
+        return False
 
 
 def replay(

@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from ..errors import Serialization
 from ..kafka.interface import Kafka, LogRange, Message
 from ..store.interface import Store
 from .clock import Clock
 from .config import WorkerConfig
 from .emitted import Emitted, digest_of, read_emitted, version_of
-from .replay import replay
+from .replay import is_creation, replay
 
 MAX_SHOWN = 1_000
 """Differences of one partition that are named; all are counted."""
@@ -90,7 +89,7 @@ def _fold(
 
     def wanted(message: Message) -> bool:
         if not whole and (key := message.key() or b"") not in first:
-            first[key] = _is_creation(config, message)
+            first[key] = is_creation(config, message)
         if message.offset() < judged:
             return True
         run = emitted.get(message.key() or b"")
@@ -104,13 +103,6 @@ def _fold(
         report.rejected = counts.all_rejected
     report.events = report.applied + report.duplicate + report.rejected
     return {key for key, created in first.items() if created} if not whole else None
-
-
-def _is_creation(config: WorkerConfig, message: Message) -> bool:
-    try:
-        return config.codec.decode_event(message.value())["transition"][0] == "WorkflowCreated"
-    except Serialization:
-        return False
 
 
 def _compare_with_topic(

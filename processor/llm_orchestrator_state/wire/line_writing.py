@@ -1,4 +1,4 @@
-"""Event records as JSON lines: what a publisher would write."""
+"""Event records as JSON lines: the form that jsonlines.py reads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from llm_orchestrator_state.model.form_writing import parent_form, state_form, value_form
-from llm_orchestrator_state.model.instants import format_instant
-from llm_orchestrator_state.model.kinds import KIND_OF_WORD
-from llm_orchestrator_state.model.records import EventRecord
+from ..model.form_writing import parent_form, state_form, value_form
+from ..model.instants import format_instant
+from ..model.kinds import KIND_OF_WORD
+from ..model.records import EventRecord
 
 _WORD_OF_KIND = {kind: word for word, kind in KIND_OF_WORD.items()}
 _WRITERS: dict[str, Callable[[Any], Any]] = {

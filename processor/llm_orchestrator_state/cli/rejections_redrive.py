@@ -1,0 +1,252 @@
+"""``rejections redrive``: rejected events published again, after what was wrong has been put right."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import BadInput, Configuration, Connection, InvalidState, NotFound
+from ..units import parse_duration
+from .progress import progress
+from .rejected import CodeOption, RunOption, SinceOption, rejections_of, row, wanted_of
+from .session import Session, session
+from .terminal import as_json, counted, data, say, table, while_read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..client.rejections.outlook import Planned
+    from ..client.rejections.reading import Wanted
+    from ..client.rejections.record import Address, Rejection
+    from ..client.rejections.redrive import Judged
+
+DEFAULT_WAIT = "30s"
+
+
+def redrive(
+    context: typer.Context,
+    which: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WHICH]...", help="PARTITION:OFFSET as `rejections list` shows them, or event ids."),
+    ] = None,
+    *,
+    code: CodeOption = None,
+    run: RunOption = None,
+    since: SinceOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Publish nothing: tell what would become of each, by the runs as they are."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: Annotated[
+        str, typer.Option(metavar="D", help="How long the workers may take to judge them; 0 does not wait.")
+    ] = DEFAULT_WAIT,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object an event.")] = False,
+) -> None:
+    """Publish rejected events again, each with the same key and content and a new id, and tell what became of it.
+
+    The new id is always the same for one rejection, so that doing it twice is a duplicate. What can never be right is
+    refused. Exit code 6 when an event was refused or rejected again.
+    """
+    wait_s = parse_duration(wait)
+    wanted = _wanted(which or [], wanted_of(code, run, since))
+    call = session(context)
+    chosen = rejections_of(call, wanted)
+    _refuse_unknown(call, wanted, chosen)
+    if not chosen:
+        say(f"no rejections in {call.topics.rejections} are as asked for")
+        return
+    planned = _plan(call, chosen)
+    good = [each for each in planned if each.event_id is not None and each.outlook != "duplicate"]
+    if dry_run:
+        _tell(planned, {}, {}, would=True, json=json)
+        say(f"{_outlooks(planned)}; nothing was published")
+        return
+    where: dict[Address, Address] = {}
+    judged: dict[Address, Judged] = {}
+    if good:
+        _confirm(planned, good, yes=yes)
+        where, judged = _redriven(call, good, wait_s)
+    _tell(planned, where, judged, would=False, json=json)
+    _end(planned, where, judged, wait_s)
+
+
+def _wanted(which: Sequence[str], wanted: Wanted) -> Wanted:
+    from ..client.rejections.reading import parse_address
+    from ..model.ids import is_uuid
+
+    if not which and wanted == type(wanted)():
+        raise Configuration(
+            "which rejections is not said; give PARTITION:OFFSET, an event id, --code, --run or --since"
+        )
+    named: set[Address | str] = set()
+    for each in which:
+        address = parse_address(each)
+        if address is None and not is_uuid(each):
+            raise InvalidState(f"{each!r} names no rejection; expected PARTITION:OFFSET or an event id")
+        named.add(address or each.lower())
+    return wanted._replace(named=frozenset(named)) if named else wanted
+
+
+def _refuse_unknown(call: Session, wanted: Wanted, chosen: Sequence[Rejection]) -> None:
+    known = {each.address for each in chosen} | {(each.event_id or "").lower() for each in chosen}
+    missing = sorted(str(each) for each in wanted.named or () if each not in known)
+    if missing:
+        raise NotFound(
+            f"no rejection {', '.join(missing)} in {call.topics.rejections} is as asked for; `rejections list` shows those "
+            "there are; nothing was published"
+        )
+
+
+def _plan(call: Session, chosen: Sequence[Rejection]) -> list[Planned]:
+    from ..client.read import partitions_of
+    from ..client.rejections.outlook import plan
+    from ..client.rejections.present import present_states
+    from ..client.rejections.reading import with_bodies
+    from ..kafka.topics import check
+
+    topics = call.topics
+    policy = check(call.log.admin, topics).checkpoints
+    partitions = len(partitions_of(call.log.admin, topics.state))
+    keys = {each.key for each in chosen if each.key}
+    present = present_states(call.log, topics.state, partitions, call.codec, keys)
+    whole = with_bodies(call.log, topics.rejections, topics.events, chosen)
+    with progress("reading", "events") as shown:
+        planned = []
+        for each in plan(whole, call.codec, present, policy):
+            planned.append(each)
+            shown.update(len(planned), len(chosen))
+        return planned
+
+
+def _confirm(planned: Sequence[Planned], good: Sequence[Planned], *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Configuration("there is no terminal to ask at; give --yes, or --dry-run to see what would happen")
+    say(f"as the runs are now: {_outlooks(planned)}")
+    typer.confirm(f"publish {counted(len(good), 'event')} again?", abort=True, err=True)
+
+
+def _redriven(
+    call: Session, good: Sequence[Planned], wait_s: float
+) -> tuple[dict[Address, Address], dict[Address, Judged]]:
+    """Where each is now, by the rejection's own place; and what became of those that were judged, by where they are."""
+    from ..client.rejections.reading import with_bodies
+    from ..client.rejections.redrive import ends_of, publish_again, wait_for_verdicts
+    from ..client.transport import KafkaTransport
+
+    topics = call.topics
+    partitions = range(len(_partitions(call)))
+    since = ends_of(call.log, topics.rejections, partitions)
+    whole = with_bodies(call.log, topics.rejections, topics.events, [each.rejection for each in good])
+    transport = KafkaTransport(call.bootstrap_servers, call.settings.properties, topics.events)
+    try:
+        where = publish_again(whole, call.codec, transport)
+    finally:
+        transport.close()
+    with progress("waiting for the workers", "events") as shown:
+        judged = wait_for_verdicts(
+            call.log, topics.rejections, where.values(), since, wait_s, lambda done: shown.update(done, len(where))
+        )
+    return where, judged
+
+
+def _partitions(call: Session) -> list[int]:
+    from ..client.read import partitions_of
+
+    return partitions_of(call.log.admin, call.topics.events)
+
+
+# --- what is told -----------------------------------------------------------------------------------------------------
+
+
+def _outlooks(planned: Sequence[Planned]) -> str:
+    from ..client.rejections.outlook import Outlook
+
+    words = {
+        Outlook.APPLIED: "would be applied",
+        Outlook.REJECTED: "would be rejected again",
+        Outlook.DUPLICATE: "applied already",
+        Outlook.REFUSED: "can never be right",
+    }
+    numbers = Counter(each.outlook for each in planned)
+    return ", ".join(f"{numbers[outlook]} {word}" for outlook, word in words.items() if numbers[outlook])
+
+
+def _outcome(
+    each: Planned, where: dict[Address, Address], judged: dict[Address, Judged], *, would: bool
+) -> tuple[str, str, str]:
+    """A word, the code where there is one, and the reason."""
+    place = where.get(each.rejection.record)
+    if would or place is None:
+        return each.outlook.value, each.code, each.reason
+    verdict = judged.get(place)
+    if verdict is None:
+        return "waiting", "", f"published at {place}, and no worker has judged it yet"
+    if verdict.code:
+        return "rejected", verdict.code, verdict.detail
+    return "applied", "", ""
+
+
+def _tell(
+    planned: Sequence[Planned],
+    where: dict[Address, Address],
+    judged: dict[Address, Judged],
+    *,
+    would: bool,
+    json: bool,
+) -> None:
+    from .columns import Column
+
+    rows = [(each, where.get(each.rejection.record), *_outcome(each, where, judged, would=would)) for each in planned]
+    with while_read():
+        if json:
+            for each, place, outcome, code, reason in rows:
+                data(as_json(_object(each, place, outcome, code, reason)))
+            return
+        columns = [
+            Column("at", right=True), Column("was", spare=3), Column("run"), Column("event", spare=4),
+            Column("outcome", colours={"applied": "green", "rejected": "red", "refused": "red", "waiting": "yellow"}),
+            Column("code", spare=2), Column("reason", least=12),
+        ]  # fmt: skip
+        table(
+            columns,
+            [
+                [str(each.rejection.address or ""), each.rejection.code, each.rejection.run_id or "", each.event_id or "",
+                 outcome, code, reason]
+                for each, _, outcome, code, reason in rows
+            ],
+        )  # fmt: skip
+
+
+def _object(each: Planned, place: Address | None, outcome: str, code: str, reason: str) -> dict[str, Any]:
+    """event_id, code and detail are the old ones."""
+    return {
+        **row(each.rejection),
+        "outcome": outcome,
+        "redriven_as": each.event_id,
+        "partition": place and place.partition,
+        "offset": place and place.offset,
+        "new_code": code or None,
+        "reason": reason,
+    }
+
+
+def _end(
+    planned: Sequence[Planned], where: dict[Address, Address], judged: dict[Address, Judged], wait_s: float
+) -> None:
+    numbers = Counter(_outcome(each, where, judged, would=False)[0] for each in planned)
+    told = ", ".join(f"{number} {outcome}" for outcome, number in numbers.items())
+    if numbers["waiting"] and wait_s:
+        raise Connection(
+            f"{told}: no worker has judged what was published within {wait_s:g} s; start one, and look at `rejections "
+            "list` then; redriving the same again does no harm"
+        )
+    bad = numbers["rejected"] + numbers["refused"]
+    if bad:
+        raise BadInput(f"{told}; `rejections show` tells why, and what would help")
+    say(told)
