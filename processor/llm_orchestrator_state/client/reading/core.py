@@ -1,0 +1,149 @@
+"""What both readers are made of: everything but the waiting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+from ...errors import Closed, Connection, CorruptStore
+from ...kafka.logs import log_error, logger
+from ...kafka.properties import with_pass_through
+from ...kafka.reader import Reader
+from ...wire.codec import Codec
+from ..producer import Delivered
+from .asking import Asker, Lag
+from .change import Change
+from .decoding import Decoding
+from .filter import RunFilter
+from .follower import FOLLOWER, Follower
+from .following import Following, Progress
+from .life import Life
+from .options import Options
+from .queries import Queries
+from .run import RunReader
+from .settling import Settling
+from .watching import Watch
+
+CLOSING_S = 5.0
+"""How long the end of the threads is waited for. One that asks brokers which are away takes longer, and ends by itself."""
+
+
+class Core:
+    """Its methods wait for nothing but the reader's lock; what has to be waited for is a future.
+
+    Making it connects. Raises as StateReader does.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.life = Life()
+        self._closing = threading.Lock()
+        self._is_closed = False
+        registry = options.registry()
+        cluster = options.cluster()
+        admin = cluster.admin
+        conf = {**with_pass_through(FOLLOWER, admin.bootstrap_servers, admin.properties), "error_cb": log_error}
+        follower = Follower(Reader(conf, logger=logger), self.life, self._moved, self._is_awaited)
+        self._following = Following(
+            cluster,
+            self.life,
+            RunReader(registry),
+            follower,
+            partitions=options.partitions,
+            directory=None if options.directory is None else Path(options.directory),
+            checkpoints=options.checkpoints,
+        )
+        self._settling = Settling(self.life, self._following.index, self._following.rejections.get)
+        self._asker = Asker(cluster, self.life, self._following, self._settling)
+        self.queries = Queries(self.life, self._following, Decoding(Codec(registry)))
+        self._threads = [
+            threading.Thread(target=self.life.guarded(work), name=f"state-reader-{name}", daemon=True)
+            for name, work in (("follower", follower.run), ("asker", self._asker.run))
+        ]
+        self._following.begin(self._settling)
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Once is enough, and more does nothing."""
+        if self.life.is_foreign():
+            return  # all of it is the parent's
+        self.life.end(Closed("this reader is closed; read inside its with block, or make another"))
+        with self._closing:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            for thread in self._threads:
+                thread.join(CLOSING_S)
+            try:
+                if self.life.ended_by(Closed):
+                    self._following.note()
+            finally:
+                self._following.close(damaged=self.life.ended_by(CorruptStore))
+
+    def _moved(self) -> None:
+        with self.life.lock:
+            self._following.moved()
+            self._settling.moved()
+
+    def _is_awaited(self) -> bool:
+        return bool(self._settling) or not self._following.is_ready()
+
+    # --- how far it has come ------------------------------------------------------------------------------------------
+
+    def is_ready(self) -> bool:
+        return self._following.is_ready()
+
+    def when_ready(self) -> Future[None]:
+        self.life.check()
+        with self.life.lock:
+            return self._following.when_ready()
+
+    def progress(self) -> Progress:
+        self.life.check()
+        with self.life.lock:
+            return self._following.progress()
+
+    def lag(self) -> Future[Lag]:
+        self.life.check()
+        return self._asker.lag()
+
+    def known_lag(self) -> Lag:
+        """Without an answer of the brokers."""
+        self.life.check()
+        return Lag(None, self._asker.level_at())
+
+    # --- waiting for changes ------------------------------------------------------------------------------------------
+
+    def settle(self, delivered: Delivered) -> Future[None]:
+        """Done when the event is settled, and what it wrote can be read."""
+        self.life.check()
+        if delivered.offset < 0:
+            raise Connection(
+                f"the broker has not told where event {delivered.event_id} is; publish it again: it is recognised by its "
+                "id, and its place is known then"
+            )
+        self._following.check_followed(delivered.partition)
+        with self.life.lock:
+            return self._settling.add(delivered)
+
+    def watch(self, wanted: RunFilter, key: bytes | None, wake: Callable[[], None], *, current: bool) -> Watch:
+        """Registered from now on. wake: called, from any thread, when there is something for next_change()."""
+        self.life.check()
+        watch = Watch(wanted, key, wake)
+        with self.life.lock:
+            watch.begin(self._following.index.candidates(wanted), tell=current)
+            self._following.listen(watch)
+        self.life.listen(wake)
+        return watch
+
+    def unwatch(self, watch: Watch) -> None:
+        with self.life.lock:
+            self._following.forget(watch)
+        self.life.forget(watch.wake)
+
+    def next_change(self, watch: Watch) -> Change | None:
+        """None: nothing to tell yet. Raises what has ended the reader."""
+        self.life.check()
+        return self.queries.next_change(watch)

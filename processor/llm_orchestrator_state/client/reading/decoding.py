@@ -1,0 +1,20 @@
+"""From bytes of the topics to what users see. The only place where a reader makes public objects."""
+
+from __future__ import annotations
+
+from ...model.checkpoint import Checkpoint
+from ...model.state import WorkflowState
+from ...wire.codec import Codec
+
+
+class Decoding:
+    """Raises Serialization for what a newer version has written, and Connection while a registry does not answer."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    def state(self, value: bytes) -> WorkflowState:
+        return WorkflowState.from_record(self._codec.decode_state(value))
+
+    def checkpoint(self, value: bytes) -> Checkpoint:
+        return Checkpoint.from_record(self._codec.decode_checkpoint(value))

@@ -1,0 +1,207 @@
+"""The partitions that one reader follows, from their opening to their closing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from confluent_kafka import KafkaException
+
+from ...errors import Configuration, Connection
+from ...kafka.admin import Admin
+from ...kafka.cluster import Cluster
+from ...kafka.failures import as_state_error
+from ...kafka.interface import LogRange
+from ...kafka.topic_settings import DAY_MS
+from ...store.interface import Store
+from ..read import partitions_of
+from .feeds import Listener as StateListener
+from .feeds import Place, StateFeed, TableFeed
+from .follower import Follower
+from .index import RunIndex
+from .life import Life, fulfil
+from .rejections import Found, RejectionFeed
+from .run import Run, RunReader
+from .tables import Tables
+
+
+class Progress(NamedTuple):
+    """Of the first reading.
+
+    records: offsets read so far. remaining: those still to come; at most as many are records.
+    """
+
+    records: int
+    remaining: int
+
+
+class Listener(StateListener, Protocol):
+    """Called under the reader's lock."""
+
+    def rejected(self, partition: int, found: Found) -> None: ...
+
+
+class Following:
+    """Feeds of state partitions, of checkpoint partitions where they are followed, and of rejections that are waited for.
+
+    Raises TopicMismatch, Connection, StateDirectory and Configuration.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        life: Life,
+        reader: RunReader,
+        follower: Follower,
+        *,
+        partitions: Collection[int] | None,
+        directory: Path | None,
+        checkpoints: bool,
+    ) -> None:
+        self._cluster = cluster
+        self._life = life
+        self._reader = reader
+        self._follower = follower
+        self._on_rejected: Callable[[int, Found], None] = lambda _partition, _found: None
+        self.index = RunIndex()
+        self.partition_count = len(partitions_of(cluster.admin, cluster.topics.state))
+        self.partitions = _chosen(partitions, self.partition_count)
+        self.states: dict[int, StateFeed] = {}
+        self.checkpoints: dict[int, TableFeed] = {}
+        self.rejections: dict[int, RejectionFeed] = {}
+        self._goals: list[tuple[TableFeed, int, int]] = []
+        self._waiting: list[Future[None]] = []
+        self._tables: list[Tables] = []
+        try:
+            self._open(directory, checkpoints=checkpoints)
+        except KafkaException as failure:
+            self.close(damaged=False)
+            raise as_state_error(failure, "reading the topics' offsets") from None
+        except BaseException:
+            self.close(damaged=False)
+            raise
+
+    def begin(self, listener: Listener) -> None:
+        """Give the tables to the follower. The listener is told of everything from here on."""
+        self._on_rejected = listener.rejected
+        self.listen(listener)
+        self._follower.add(self.feeds())
+
+    def follow_rejections(self, partition: int, start: int) -> RejectionFeed:
+        """From this offset of the rejections topic on."""
+        place = Place(self._cluster.topics.rejections, partition)
+        feed = RejectionFeed(place, start, self._life, self._on_rejected)
+        self._follower.add([feed])
+        with self._life.lock:
+            self.rejections[partition] = feed
+        return feed
+
+    def check_followed(self, partition: int) -> None:
+        """Raises Configuration: of a partition that is not followed nothing is known, not even that a run is not there."""
+        if partition not in self.states:
+            raise Configuration(
+                f"the run is on partition {partition}, and this reader follows {sorted(self.states)}; ask one that follows it"
+            )
+
+    def listen(self, listener: StateListener) -> None:
+        """Under the reader's lock."""
+        for feed in self.states.values():
+            feed.listeners.append(listener)
+
+    def forget(self, listener: StateListener) -> None:
+        """Under the reader's lock."""
+        for feed in self.states.values():
+            feed.listeners.remove(listener)
+
+    def feeds(self) -> Sequence[TableFeed]:
+        return [*self.states.values(), *self.checkpoints.values()]
+
+    def note(self) -> None:
+        """Write down how far the tables have come."""
+        for feed in self.feeds():
+            feed.note()
+
+    def close(self, *, damaged: bool) -> None:
+        for tables in self._tables:
+            tables.close(damaged=damaged)
+
+    # --- until all is read that was there at the start ----------------------------------------------------------------
+
+    def progress(self) -> Progress:
+        """Under the reader's lock."""
+        read = sum(min(feed.position, goal) - start for feed, start, goal in self._goals)
+        return Progress(read, sum(goal - start for _, start, goal in self._goals) - read)
+
+    def when_ready(self) -> Future[None]:
+        """Under the reader's lock."""
+        future = self._life.future()
+        self._waiting.append(future)
+        self.moved()
+        return future
+
+    def moved(self) -> None:
+        """Positions have; under the reader's lock."""
+        if self._waiting and self.is_ready():
+            for future in self._waiting:
+                fulfil(future)
+            self._waiting.clear()
+
+    def is_ready(self) -> bool:
+        return all(feed.position >= goal for feed, _, goal in self._goals)
+
+    # --- opening ------------------------------------------------------------------------------------------------------
+
+    def _open(self, directory: Path | None, *, checkpoints: bool) -> None:
+        topics = self._cluster.topics
+        tables, logs = self._prepare(topics.state, directory)
+        for partition, known in logs.items():
+            loaded: list[Run] = []
+
+            def load(partition: int, store: Store, loaded: list[Run] = loaded) -> None:
+                loaded[:] = [self._reader.read(key, partition, -1, value) for key, value in store.items()]
+
+            store, positions = tables.open(partition, known, load)
+            for run in loaded:
+                self.index.put(run)
+            feed = StateFeed(Place(topics.state, partition), store, positions, self._life, self.index, self._reader)
+            self.states[partition] = feed
+            self._add_goal(feed, known)
+        if not checkpoints:
+            return
+        tables, logs = self._prepare(topics.checkpoints, directory)
+        for partition, known in logs.items():
+            store, positions = tables.open(partition, known, lambda _partition, _store: None)
+            self.checkpoints[partition] = TableFeed(Place(topics.checkpoints, partition), store, positions, self._life)
+            self._add_goal(self.checkpoints[partition], known)
+
+    def _prepare(self, topic: str, directory: Path | None) -> tuple[Tables, dict[int, LogRange]]:
+        admin = self._cluster.admin
+        found = admin.topics([topic])[topic]
+        identity = (admin.cluster_id, found.topic_id if found else "")
+        tables = Tables(directory, topic, identity, _tombstones_live_s(admin, topic) if directory else 0.0)
+        self._tables.append(tables)
+        return tables, self._cluster.log_ranges(topic, self.partitions)
+
+    def _add_goal(self, feed: TableFeed, known: LogRange) -> None:
+        self._goals.append((feed, min(feed.position, known.stable), known.stable))
+
+
+def _chosen(partitions: Collection[int] | None, count: int) -> list[int]:
+    if partitions is None:
+        return list(range(count))
+    chosen = sorted(set(partitions))
+    if not chosen or not 0 <= chosen[0] <= chosen[-1] < count:
+        raise Configuration(
+            f"partitions is {list(partitions)}; expected some of 0 to {count - 1}, which the topics have"
+        )
+    return chosen
+
+
+def _tombstones_live_s(admin: Admin, topic: str) -> float:
+    """delete.retention.ms; where a reader has no right to ask for it, the least that a topic set may have."""
+    try:
+        return int(admin.topic_settings([topic])[topic]["delete.retention.ms"]) / 1000
+    except Connection:
+        return DAY_MS / 1000
