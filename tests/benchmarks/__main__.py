@@ -1,4 +1,4 @@
-"""Measures throughput, latency and restore on a real Kafka; the figures wanted are those of an idle machine."""
+"""Measures throughput, latency, restore and the publisher on a real Kafka; the figures wanted are those of an idle machine."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.benchmarks import report
 from tests.benchmarks.latency import latency
 from tests.benchmarks.machine import machine
 from tests.benchmarks.program import ProgramFailed
+from tests.benchmarks.publisher import publisher
 from tests.benchmarks.restore import restore
 from tests.benchmarks.system import System, system
 from tests.benchmarks.throughput import throughput
@@ -24,7 +25,7 @@ from tests.benchmarks.throughput import throughput
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
-PARTS = ("throughput", "latency", "restore")
+PARTS = ("throughput", "latency", "restore", "publisher")
 
 
 class Sizes(NamedTuple):
@@ -33,10 +34,12 @@ class Sizes(NamedTuple):
     probes: int
     idle_s: float
     load_s: float
+    published: int
+    steps: int
 
 
-FULL = Sizes(events=1_000_000, states=500_000, probes=200, idle_s=10, load_s=10)
-QUICK = Sizes(events=30_000, states=10_000, probes=50, idle_s=3, load_s=2)
+FULL = Sizes(events=1_000_000, states=500_000, probes=200, idle_s=10, load_s=10, published=300_000, steps=100_000)
+QUICK = Sizes(events=30_000, states=10_000, probes=50, idle_s=3, load_s=2, published=20_000, steps=5_000)
 
 
 def main() -> int:
@@ -84,6 +87,9 @@ def _measure(part: str, on: System, sizes: Sizes) -> Any:
     elif part == "latency":
         figures = latency(on, sizes.probes, sizes.idle_s, sizes.load_s)
         text = report.latency_text(figures)
+    elif part == "publisher":
+        figures = publisher(on, sizes.published, sizes.steps)
+        text = report.publisher_text(figures)
     else:
         figures = restore(on, sizes.states)
         text = report.restore_text(figures)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 Figures = dict[str, Any]
-WIDTH = 22
+WIDTH = 27
 
 
 def machine_text(machine: dict[str, str]) -> str:
@@ -81,6 +81,24 @@ def restore_text(figures: Figures) -> str:
             ),
             _line("cold start", f"{figures['cold_start_s']:.2f} s from the process's start to the first commits"),
             _line("warm start", f"{figures['warm_start_s']:.2f} s"),
+        ]
+    )
+
+
+def publisher_text(figures: Figures) -> str:
+    return "\n".join(
+        [
+            f"publisher: {figures['events']:,} events of {figures['event_bytes']:.0f} bytes, ready as model objects",
+            _line("events/s", f"{figures['published_per_s']:,.0f}"),
+            _line(
+                "raw produce(), same bytes",
+                f"{figures['raw_per_s']:,.0f} events/s: the publisher has {figures['ratio']:.0%} of that",
+            ),
+            _line("encoding", f"{figures['encode_us']:.1f} µs per event"),
+            _line(
+                "a step with its handle",
+                f"{figures['step_us']:.1f} µs; its two events made by hand {figures['two_events_us']:.1f} µs",
+            ),
         ]
     )
 

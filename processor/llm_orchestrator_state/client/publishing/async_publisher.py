@@ -19,6 +19,7 @@ from .delivery import AsyncDelivery, Report
 from .ids import as_run_id
 from .outbox import TOPIC_PREFIX, Outbox
 from .run_events import Beginning, attempts_of, claimed, created
+from .tracing import trace_headers
 
 SOONEST_S, LATEST_S = 0.001, 0.05
 SLOWER = 1.2
@@ -59,11 +60,11 @@ class AsyncPublisher:
         outbox.check_usable()
         if not outbox.is_open:
             await self._open()
-        record, headers = outbox.encode(event)
+        key, value = outbox.encode(event)
+        headers = trace_headers()
         delivery = AsyncDelivery(self, event.event_id, event.run_id)
-        while not outbox.offer(record, headers, delivery.settle):
+        while not outbox.offer(key, value, headers, delivery.settle):
             await self._something_delivered()
-            outbox.check_usable()
         self._sent += 1
         if not self._sent % POLLED_EACH:
             outbox.poll(0)

@@ -12,14 +12,12 @@ from uuid import UUID
 
 from ...errors import Closed, Configuration, StateError
 from ...kafka.topics import TopicSet
-from ...model.events import TransitionEvent
 from ...settings import Settings
 from ...wire.framing import Registry
 from ..producer import CLOSING_TIMEOUT_S
 from ..transport import Headers, KafkaTransport, OnDelivery, Transport
 from .delivery import Report
 from .encoding import EventEncoder
-from .tracing import trace_headers
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +48,10 @@ class Outbox:
         self._untold: dict[Report[Any], StateError] = {}
         self._transport: Transport | None = None
         topics = TopicSet(topic_prefix)
-        self.encoder = EventEncoder(_registry(schema_registry_url, topics, schema_registry_properties))
+        self.encode = (
+            encoder := EventEncoder(_registry(schema_registry_url, topics, schema_registry_properties))
+        ).encode
+        self._prepare = encoder.prepare
         self._connect: Callable[[], Transport]
         if transport is not None:
             self._connect = lambda: transport
@@ -76,9 +77,10 @@ class Outbox:
 
     def open(self) -> Transport:
         """May take seconds. Raises Connection, TopicMismatch, Configuration and Closed."""
-        self.check_usable()
+        if os.getpid() != self._pid or self._closed:
+            self.check_usable()
         if self._transport is None:
-            self.encoder.prepare()
+            self._prepare()
             transport = self._connect()
             self._transport = transport
             # for a publisher that nobody closes, at the latest when the program ends
@@ -95,14 +97,9 @@ class Outbox:
 
     # --- events -------------------------------------------------------------------------------------------------------
 
-    def offer(self, record: tuple[bytes, bytes], headers: Headers | None, on_delivery: OnDelivery) -> bool:
+    def offer(self, key: bytes, value: bytes, headers: Headers | None, on_delivery: OnDelivery) -> bool:
         """False: the queue is full, and nothing was done. Raises as Transport.send() does."""
-        assert self._transport is not None
-        return self._transport.send(*record, headers, on_delivery)
-
-    def encode(self, event: TransitionEvent) -> tuple[tuple[bytes, bytes], Headers | None]:
-        """Raises InvalidState."""
-        return self.encoder.encode(event), trace_headers()
+        return self.open().send(key, value, headers, on_delivery)
 
     def poll(self, timeout_s: float) -> int:
         return self._transport.poll(timeout_s) if self._transport else 0

@@ -20,6 +20,7 @@ from .ids import as_run_id
 from .outbox import TOPIC_PREFIX, Outbox
 from .run import Reader, RunHandle, WorkflowRun
 from .run_events import Beginning, attempts_of, claimed, created
+from .tracing import trace_headers
 
 SLICE_S = 0.1
 """Longest single wait within librdkafka, where Ctrl-C is not heard."""
@@ -75,11 +76,11 @@ class Publisher:
         outbox.check_usable()
         if not outbox.is_open:
             self._open()
-        record, headers = outbox.encode(event)
+        key, value = outbox.encode(event)
+        headers = trace_headers()
         delivery = Delivery(self, event.event_id, event.run_id)
-        while not outbox.offer(record, headers, delivery.settle):
+        while not outbox.offer(key, value, headers, delivery.settle):
             self._take_turn(lambda: False, SLICE_S)
-            outbox.check_usable()
         self._sent += 1
         if not self._sent % POLLED_EACH:
             self._take_turn(lambda: False, 0)
