@@ -89,9 +89,9 @@ def _print(outcome: Outcome, seed: int) -> None:
         ("runs", f"{outcome.runs:,}: {_counts(outcome.statuses)}"),
         ("orchestrators", f"{outcome.orchestrators}, {outcome.crashed} crashed; {counted(outcome.runs_resumed, 'run')} resumed"),
         ("zombie", f"{counted(outcome.zombie_events, 'event')} with an old fencing token"),
-        ("seed", str(seed)),
         ("duplicates", f"{outcome.verdicts.get('duplicate', 0):,}"),
         ("to be rejected", _counts(rejections) or "nothing"),
+        ("seed", str(seed)),
     ])  # fmt: skip
 
 

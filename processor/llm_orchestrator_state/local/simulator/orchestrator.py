@@ -6,7 +6,6 @@ none is left behind by whoever started it.
 
 from __future__ import annotations
 
-import gc
 import os
 import queue
 import signal
@@ -167,7 +166,6 @@ def main() -> None:
     heard = listen()
     job: Job = heard()
     settings = load()
-    gc.freeze()
     try:
         topic = TopicSet(settings.topic_prefix).events
         with EventProducer(job.bootstrap_servers, settings.properties, topic, codec_of(settings)) as producer:

@@ -13,9 +13,10 @@ from .stories import Story, story
 from .story import CHILD, ROOT, SECOND, STRANGER
 
 BLOCK = 9
-"""Families; one of each block, the last but four, has two runs, so that any number of runs can be had exactly."""
+"""Families."""
 
 WITH_CHILD = 4
+"""Which one of a block has two runs: at a known place, so that any number of runs can be had exactly."""
 
 STORIES = 100 * BLOCK
 """Different ones of a seed; after these they come again, with other ids: made up anew they would slow a load down."""
