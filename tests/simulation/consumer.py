@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import OFFSET_END, KafkaError, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from llm_orchestrator_state.kafka.interface import Message
 from tests.simulation.faults import FAIL, LAST, NONE, failure
@@ -21,22 +21,18 @@ Callback = Callable[[Any, list[TopicPartition]], None]
 PREFETCH = 0.5
 """Probability that fetched records are handed out before a rebalance that is already known in the background."""
 SMALL_FETCH = 0.7
-LATE_ANSWER = 0.5
-"""Probability that the log's end, asked for by an assignment to it, is not told yet."""
 
 
 class Fetch:
     """An assigned partition."""
 
-    __slots__ = ("asks_for_end", "log", "paused", "position", "reported")
+    __slots__ = ("log", "position", "reported")
 
     def __init__(self, log: PartitionLog, position: int) -> None:
         self.log = log
         self.position: int | None = position
-        self.asks_for_end = position == OFFSET_END
         self.reported = NO_OFFSET
         """As position() says it: unknown until a message or a control record has passed."""
-        self.paused = False
 
 
 class SimConsumer:
@@ -49,6 +45,8 @@ class SimConsumer:
         self._closed = False
         self._fenced = False
         self.fetches: dict[int, Fetch] = {}
+        self.paused: set[int] = set()
+        """As in librdkafka, a pause outlives the assignment."""
         self.membership = Membership(cluster.group, process.instance_id)
 
     # ---- membership
@@ -128,6 +126,9 @@ class SimConsumer:
         fault = self._faults.draw("incremental_assign")
         self._assigned_in_callback = True
         for tp in partitions:
+            # librdkafka asks the broker for one by name (the end, the committed one), and that answer wins over a seek()
+            # that came after the question: events were skipped
+            assert tp.offset >= 0, "a partition is assigned at a number"
             self._assign(tp.partition, tp.offset)
         self._faults.settle(fault, "incremental_assign")
 
@@ -148,13 +149,15 @@ class SimConsumer:
     def pause(self, partitions: list[TopicPartition]) -> None:
         fault = self._faults.draw("pause")
         for tp in partitions:
-            self._fetch(tp.partition).paused = True
+            self._fetch(tp.partition)
+            self.paused.add(tp.partition)
         self._faults.settle(fault, "pause")
 
     def resume(self, partitions: list[TopicPartition]) -> None:
         fault = self._faults.draw("resume")
         for tp in partitions:
-            self._fetch(tp.partition).paused = False
+            self._fetch(tp.partition)
+            self.paused.discard(tp.partition)
         self._faults.settle(fault, "resume")
 
     def seek(self, partition: TopicPartition) -> None:
@@ -217,10 +220,7 @@ class SimConsumer:
         found: list[Message] = []
         for partition in sorted(self.fetches):
             fetch = self.fetches[partition]
-            if fetch.asks_for_end and self._faults.rng.random() > LATE_ANSWER:
-                # librdkafka: the answer wins also over a seek() that came after the question
-                fetch.position, fetch.asks_for_end = fetch.log.end, False
-            if fetch.paused or fetch.position in {None, OFFSET_END} or len(found) >= limit:
+            if partition in self.paused or fetch.position is None or len(found) >= limit:
                 continue
             if fetch.position == NO_OFFSET and not self._start_at_committed(partition, fetch, found):
                 continue

@@ -300,7 +300,7 @@ class Schedule:
         committed, owner = group.offsets.get(partition), self._owner(partition)
         if owner is None or group.pending.get(partition) or (committed.offset if committed else 0) < target:
             return False
-        if any(c.fetches[partition].paused for c in owner.consumers if partition in c.fetches):
+        if any(partition in c.paused for c in owner.consumers):
             return False  # still being opened
         if any(self.cluster.logs(kind)[partition].open for kind in OUTPUTS):
             return False  # a commit's markers are on their way

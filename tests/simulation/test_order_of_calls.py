@@ -20,7 +20,7 @@ def _quiet() -> Iterator[None]:
 
 def test_offsets_are_sent_when_the_records_are_delivered_or_they_would_wait_for_a_whole_back_off() -> None:
     calls: list[str] = []
-    run_schedule(3, Engine(PARTITIONS), trace=calls.append)
+    run_schedule(7, Engine(PARTITIONS), trace=calls.append)
     last: dict[str, str] = {}
     sent = 0
     for line in calls:

@@ -72,6 +72,8 @@ class Partitions:
         self._recovery = Recovery(kafka, stores, clock, config)
         self._openings: dict[int, _Opening] = {}
         self._waiting: dict[int, float] = {}
+        self._fetched: set[int] = set()
+        """Given to the consumer."""
         self._to_close: list[Store] = []
         self._kafka = kafka
         self._consumer = self._joining()
@@ -120,10 +122,15 @@ class Partitions:
         """The consumer goes on there; where it cannot, the partition is opened anew."""
         where = TopicPartition(self._topic, partition, offset)
         try:
-            self._consumer.seek(where)
+            if partition in self._fetched:
+                self._consumer.seek(where)
+            else:
+                self._consumer.incremental_assign([where])
+                self._fetched.add(partition)
+            # also of one just assigned: a pause outlives a revocation
             self._consumer.resume([where])
         except KafkaException as error:
-            log.warning("partition %d: no seek to %d: %s", partition, offset, error)
+            log.warning("partition %d: no fetching from %d: %s", partition, offset, error)
             self.reopen(partition)
 
     def reopen(self, partition: int, *, damaged: bool = False, after_s: float = 0.0) -> None:
@@ -148,11 +155,14 @@ class Partitions:
         """With a new consumer: what is uncommitted is forgotten, and all is opened again."""
         self._forget_all()
         self.generation = None
+        self._fetched.clear()
         self._consumer.close()
         self._consumer = self._joining()
 
     def _pause(self, partition: int) -> None:
         """Where it cannot be paused, what it fetches is dropped until fetch_from()."""
+        if partition not in self._fetched:
+            return
         try:
             self._consumer.pause([TopicPartition(self._topic, partition)])
         except KafkaException as error:
@@ -182,12 +192,10 @@ class Partitions:
         """Called at the end of every rebalance, also with nothing (cooperative: what we had, we keep)."""
         self._read_generation(consumer)
         self._assigned_once = True
-        # paused, until the store says where to go on. Until then a number, not "the end": librdkafka would ask the
-        # broker for it, and an answer that comes after the seek wins over it (on a busy machine one start in ten
-        # skipped events). That a trimmed log has no such offset is no error of a partition without a task
-        ours = [TopicPartition(p.topic, p.partition, 0) for p in partitions]
-        consumer.incremental_assign(ours)
-        consumer.pause(ours)
+        # Fetched when the store says where to go on, not before: from "the end", an answer that comes after a seek wins
+        # over it (on a busy machine one start in ten skipped events), and from an offset that the log does not have,
+        # the fetcher may stop after the seek
+        consumer.incremental_assign([])
         for p in partitions:
             self._openings[p.partition] = _Opening(self._recovery.open(p.partition))
 
@@ -206,7 +214,8 @@ class Partitions:
         self.generation = metadata if consumer.memberid() else None
 
     def _let_go(self, consumer: Any, partitions: list[TopicPartition]) -> None:
-        consumer.incremental_unassign(partitions)
+        consumer.incremental_unassign([p for p in partitions if p.partition in self._fetched])
+        self._fetched -= {p.partition for p in partitions}
         # the new generation has begun, and what we keep is committed under it; on_assign may be long in coming
         self._read_generation(consumer)
         for p in partitions:

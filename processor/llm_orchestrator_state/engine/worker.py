@@ -193,8 +193,6 @@ class Worker:
             self._rejoin(error)
             return
         if code in {codes.AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
-            if message.partition() not in self._partitions.tasks:
-                return  # it has no position yet
             raise OffsetMismatch(
                 f"{self._config.topics.events}[{message.partition()}]: the position is outside the log "
                 f"({error.str()}): it was trimmed or made anew under a running worker"

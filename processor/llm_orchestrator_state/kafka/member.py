@@ -14,8 +14,8 @@ class Member(Consumer):
     """resume() fetches at once, and unsubscribe() returns when the group has been told."""
 
     def resume(self, partitions: list[TopicPartition]) -> None:
-        """Librdkafka's thread for a broker sleeps up to a second while every partition it would fetch is paused, and
-        resuming does not wake it (measured: the first record comes after 1,003 ms). Any request does (3 ms).
+        """Librdkafka's thread for a broker sleeps up to a second while it has nothing to fetch, and a partition that may
+        be fetched again does not wake it (measured: the first record comes after 1,003 ms). Any request does (3 ms).
         """
         super().resume(partitions)
         for partition in partitions:
