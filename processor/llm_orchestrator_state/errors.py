@@ -6,7 +6,7 @@ StateError
 │   ├── StepAlreadyOpen   a step that is open in this handle was entered again
 │   └── Closed            a client was used after its end, or in a forked process
 ├── Serialization         bytes or text that cannot be read as what they should be
-├── NotFound              no such run or checkpoint
+├── NotFound              no such run, checkpoint or rejection
 ├── Connection            broker or registry unreachable, or it refused the credentials
 ├── Configuration         a setting, topic or command line that cannot work
 │   ├── TopicMismatch     topics that are missing or not as they must be
@@ -75,7 +75,7 @@ class Serialization(StateError):
 
 
 class NotFound(StateError):
-    """No such run or checkpoint."""
+    """No such run, checkpoint or rejection."""
 
     exit_code = 9
 

@@ -174,13 +174,13 @@ def test_a_broker_that_cannot_be_reached_is_one_line_and_exit_code_3(
     assert address in one_error_line(capsys)
 
 
-def test_no_local_broker_is_exit_code_9(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["broker", "status"]) == 9
+def test_that_no_local_broker_runs_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["broker", "status"]) == 3
     assert "broker start" in one_error_line(capsys)
 
 
 def test_broker_status_as_json_is_an_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["broker", "status", "--json"]) == 9
+    assert run(["broker", "status", "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["running"] is False
 
 

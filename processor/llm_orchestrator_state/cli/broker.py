@@ -41,8 +41,8 @@ def status(
     *,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Show whether it runs, and where. Exit code 9 when it does not run."""
-    from ..errors import NotFound
+    """Show whether it runs, and where. Exit code 3 when it does not run."""
+    from ..errors import Connection
     from ..local.broker import LocalBroker
 
     session(context).read_settings()
@@ -52,4 +52,4 @@ def status(
     elif found.running:
         data(f"running at {found.bootstrap} (process {found.pid}), data in {found.directory}".encode())
     if not found.running:
-        raise NotFound(f"no local broker runs in {found.directory}; `llm-orchestrator-state broker start` starts one")
+        raise Connection(f"no local broker runs in {found.directory}; `llm-orchestrator-state broker start` starts one")

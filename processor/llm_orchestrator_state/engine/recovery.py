@@ -16,6 +16,7 @@ from ..kafka.scan import scan
 from ..store.interface import Positions, Store, Stores
 from .clock import Clock
 from .config import WorkerConfig
+from .restoring import Restoring
 from .transaction import settle
 
 log = logging.getLogger(__name__)
@@ -170,6 +171,7 @@ class Recovery:
         if positions.state >= state_log.end:
             return positions, restored
         known = positions.input
+        told = Restoring(self._clock, partition, positions.state, state_log.end)
         reader = self._kafka.reader()
         try:
             patience = self._config.transaction_timeout_s + 2 * BROKER_SCAN_S
@@ -182,6 +184,7 @@ class Recovery:
                 if greatest >= (known or 0):
                     known = greatest + 1
                 restored += len(messages)
+                told.at(position)
                 if position > positions.state:
                     deadline = self._clock.monotonic() + patience
                     positions = Positions(known, position, positions.level_at)
