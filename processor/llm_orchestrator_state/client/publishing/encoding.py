@@ -18,7 +18,7 @@ from ...errors import InvalidState
 from ...model.events import TransitionEvent
 from ...model.instants import to_micros
 from ...model.kinds import KINDS, Transition
-from ...model.limits import MAX_JSON_DEPTH
+from ...model.limits import MAX_INT, MAX_JSON_DEPTH
 from ...model.payload import payload_problem
 from ...model.status import StepStatus, WorkflowStatus
 from ...wire import schemas
@@ -66,9 +66,9 @@ def _natural(number: Any) -> bytes:
 
 
 def _attempt(number: Any) -> bytes:
-    if not number:
+    if type(number) is not int or not 1 <= number <= MAX_INT:
         raise _UnusualError
-    return _natural(number)
+    return write_long(number)
 
 
 def _map(write_value: Write) -> Write:
@@ -173,7 +173,7 @@ class EventEncoder:
             raise InvalidState(f"{kind}: {problem}")
         record = event.to_record()
         if problem := payload_problem(record):
-            raise InvalidState(f"{kind}: {problem}; correct it, or the processor would reject the event")
+            raise InvalidState(f"{kind}: {problem}{_advice(problem, problem)}")
         try:
             value = self._framing.header + _write_event(record)
         except ValueError as error:  # half a surrogate pair, or a number beyond 64 bits
@@ -202,9 +202,9 @@ _ENVELOPE: dict[str, Any] = {
 
 
 def _advice(name: str, problem: str) -> str:
-    if name == "run_id":
+    if name.startswith(("run_id", "event_id")):
         return "; give a UUID, such as run_id_for() makes of any text"
     if "enum" in problem:
         run, step = (", ".join(s for s in kind if s != "unknown") for kind in (WorkflowStatus, StepStatus))
         return f"; the statuses of a run are {run}, those of a step {step}"
-    return "; give the type that the field has"
+    return "; correct it, for the processor would reject the event"

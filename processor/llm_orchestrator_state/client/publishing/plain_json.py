@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from ...errors import InvalidState
+from ...model.json_objects import json_text
 from ...model.kinds import Transition
 from ...model.state import WorkflowState
 
@@ -26,13 +27,14 @@ def is_plain(value: Any) -> bool:
 
 
 def refuse_others(transition: Transition) -> None:
-    """Raise InvalidState for a NaN, an infinity, a set or bytes in a JSON value, saying where and what to do.
+    """Raise InvalidState for what is no JSON value, saying where and what to do: a NaN, an infinity, a set, bytes.
 
     What else msgspec can write (datetimes, UUIDs, enums, dataclasses) is written as it does.
     """
     for name, value in _json_values(transition):
         try:
             _refuse(value, name)
+            json_text(value, name)
         except RecursionError:
             raise InvalidState(f"{name} is nested too deep, or contains itself; flatten it") from None
 
