@@ -105,14 +105,6 @@ class ConfluentRegistry:
         found = self._client.ask(subject, lambda client: client.lookup_schema(subject, _as_text(schema)))
         return None if found is None else int(found.schema_id)
 
-    def compatible(self, message: str, schema: Schema) -> bool:
-        """Whether the registry would take it; True also where it has none under that subject."""
-        subject = self.subjects[message]
-        answer = self._client.ask(
-            subject, lambda client: client.test_compatibility_all_versions(subject, _as_text(schema))
-        )
-        return answer is None or bool(answer)
-
     def _register(self, message: str, schema: Schema) -> int:
         subject = self.subjects[message]
         try:
