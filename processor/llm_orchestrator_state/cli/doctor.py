@@ -14,7 +14,11 @@ from .session import Session, session
 from .terminal import as_json, data, escaped, say
 
 if TYPE_CHECKING:
+    from ..kafka.cluster import Cluster
     from ..operations.findings import Finding
+
+CONNECT_S = 4.0
+"""Within which a broker must have answered."""
 
 _STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red", "skipped": "dim"}
 _OUTCOME_WIDTH, _CHECK_WIDTH = 9, 17
@@ -54,7 +58,15 @@ def _findings(call: Session) -> Iterator[Finding]:
         settings = call.settings
     except Configuration as error:
         return unexamined(error)
-    return examine(Deployment(settings, lambda: call.log, lambda: call.registry))
+    return examine(Deployment(settings, lambda: _connected(call), lambda: call.registry))
+
+
+def _connected(call: Session) -> Cluster:
+    """Sooner given up than by other commands, which may have been started together with their broker."""
+    from ..kafka.admin import Admin
+
+    Admin(call.bootstrap_servers, call.settings.properties, CONNECT_S)
+    return call.log
 
 
 def _show(finding: Finding) -> None:

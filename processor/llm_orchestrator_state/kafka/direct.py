@@ -18,7 +18,9 @@ from ..errors import Connection
 
 CLIENT_ID = b"llm-orchestrator-state"
 
-API_VERSIONS, DESCRIBE_LOG_DIRS, DESCRIBE_QUORUM = 18, 35, 55
+METADATA, API_VERSIONS, DESCRIBE_LOG_DIRS, DESCRIBE_QUORUM = 3, 18, 35, 55
+
+DEFAULT_PORT = 9092
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes. A broker with 10,000 partitions tells their sizes in 1 MB."""
@@ -33,6 +35,14 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """One of the bootstrap addresses, as librdkafka reads them: a scheme is ignored, the port may be left out."""
+        host, _, port = text.strip().rpartition("://")[2].rpartition(":")
+        if not port.isdigit() or (":" in host and not host.endswith("]")):  # no port, but perhaps an IPv6 address
+            host, port = text.strip().rpartition("://")[2], str(DEFAULT_PORT)
+        return cls(host.strip("[]"), int(port))
 
 
 class ClockReading(NamedTuple):
@@ -76,6 +86,20 @@ def _feature_levels(levels: _Answer) -> Iterator[tuple[str, int]]:
         levels.skip(2)  # the lowest level
         levels.tags()
         yield name, level
+
+
+def advertised(broker: Address, timeout_s: float) -> dict[int, Address]:
+    """The addresses that this broker tells clients to use, by broker id. Raises Connection."""
+    asked = b"\1" + b"\0" + b"\0" + b"\0"  # of no topic; none is to be made, no rights are to be told
+    answer = _ask(broker, METADATA, 12, asked, timeout_s)
+    answer.skip(4)
+    found: dict[int, Address] = {}
+    for _ in range(answer.length()):
+        number, host, port = answer.int32(), answer.text(), answer.int32()
+        answer.text()  # the rack
+        answer.tags()
+        found[number] = Address(host, port)
+    return found
 
 
 def clock(broker: Address, timeout_s: float) -> ClockReading:
@@ -228,4 +252,4 @@ def _received(connection: socket.socket, count: int, deadline: float) -> bytes:
 
 def _raise(broker: Address, code: int) -> None:
     if code:
-        raise Connection(f"the broker at {broker} refuses to tell: {KafkaError(code).str()}")
+        raise Connection(f"the broker at {broker} refuses to tell: {KafkaError(code).str()} ({code})")

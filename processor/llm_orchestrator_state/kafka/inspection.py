@@ -18,13 +18,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # the binding'
 from ..errors import Connection
 from .admin import Admin
 from .direct import Address
-from .failures import as_state_error
+from .failures import as_state_error, is_refusal
 
 TIMEOUT_S = 5.0
 """For one request: who asks how things are will not wait for what hangs."""
 
 AUTHORIZER = "authorizer.class.name"
 """The broker's setting that is empty where everybody may do everything."""
+
+
+class NotAllowed(Connection):
+    """The principal may not ask that; others may be answered."""
 
 
 class Broker(NamedTuple):
@@ -71,8 +75,9 @@ def broker_settings(admin: Admin, broker: int) -> dict[str, str | None]:
 
 
 def replicas(admin: Admin, names: Sequence[str]) -> dict[str, list[PartitionReplicas]]:
-    """Of the topics that exist, by partition."""
-    return {name: [_replicas(part) for part in topic.partitions] for name, topic in _topics(admin, names).items()}
+    """Of the topics that exist and that the principal may see, by partition."""
+    seen = _topics(admin, names)
+    return {name: [_replicas(part) for part in topic.partitions] for name, topic in seen.items() if topic}
 
 
 def _replicas(partition: Any) -> PartitionReplicas:
@@ -82,16 +87,18 @@ def _replicas(partition: Any) -> PartitionReplicas:
 
 
 def rights(admin: Admin, names: Sequence[str]) -> dict[str, frozenset[str]]:
-    """What this principal may do with each topic that it may see, such as READ and WRITE."""
-    described = _topics(admin, names, with_rights=True)
-    return {
-        name: frozenset(operation.name for operation in topic.authorized_operations or ())
-        for name, topic in described.items()
-    }
+    """What this principal may do with each topic that exists, such as READ and WRITE; nothing where it may not see it."""
+    found = _topics(admin, names, with_rights=True)
+    return {name: frozenset(each.name for each in _operations(topic)) for name, topic in found.items()}
 
 
-def _topics(admin: Admin, names: Sequence[str], *, with_rights: bool = False) -> dict[str, TopicDescription]:
-    found: dict[str, TopicDescription] = {}
+def _operations(topic: TopicDescription | None) -> Sequence[Any]:
+    return () if topic is None else topic.authorized_operations or ()
+
+
+def _topics(admin: Admin, names: Sequence[str], *, with_rights: bool = False) -> dict[str, TopicDescription | None]:
+    """Those that exist; None for one that the principal may not see."""
+    found: dict[str, TopicDescription | None] = {}
     answers = admin.client.describe_topics(
         TopicCollection(list(names)), request_timeout=TIMEOUT_S, include_authorized_operations=with_rights
     )
@@ -99,7 +106,9 @@ def _topics(admin: Admin, names: Sequence[str], *, with_rights: bool = False) ->
         try:
             found[name] = answer.result()
         except KafkaException as failure:
-            if failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            if is_refusal(failure.args[0]):
+                found[name] = None
+            elif failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise as_state_error(failure, f"describing topic {name}") from None
     return found
 
@@ -111,7 +120,7 @@ def has_authorizer(admin: Admin, broker: int) -> bool:
     """
     try:
         return broker_settings(admin, broker).get(AUTHORIZER) != ""
-    except Connection:
+    except NotAllowed:
         return True
 
 
@@ -151,4 +160,5 @@ def _result(answer: Any, what: str) -> Any:
     try:
         return answer.result()
     except KafkaException as failure:
-        raise as_state_error(failure, what) from None
+        known = as_state_error(failure, what)
+        raise NotAllowed(str(known)) if is_refusal(failure.args[0]) else known from None

@@ -12,7 +12,7 @@ from ..kafka.admin import Admin
 from ..kafka.cluster import Cluster
 from ..kafka.direct import Address
 from ..kafka.format import Format
-from ..kafka.inspection import Broker, brokers
+from ..kafka.inspection import Broker, brokers, replicas
 from ..kafka.properties import is_plaintext
 from ..kafka.registry import ConfluentRegistry
 from ..kafka.topics import TopicSet
@@ -44,14 +44,14 @@ class Deployment:
         self.format: Format | None = None
         self._connect = connect
         self._status: Status | StateError | None = None
-        self._lost: str | None = None
+        self._lost = False
 
     @cached_property
     def cluster(self) -> Cluster:
         try:
             return self._connect()
-        except StateError as error:
-            self.lose(_found(error))
+        except StateError:
+            self.lose()
             raise
 
     @property
@@ -63,10 +63,9 @@ class Deployment:
         return brokers(self.admin)
 
     @cached_property
-    def existing(self) -> list[str]:
-        """Topics of the set that exist."""
-        names = list(self.topics.names().values())
-        return [name for name, topic in self.admin.topics(names).items() if topic]
+    def visible(self) -> set[str]:
+        """Topics of the set that exist and may be seen."""
+        return set(replicas(self.admin, list(self.topics.names().values())))
 
     @property
     def status(self) -> Status:
@@ -86,27 +85,22 @@ class Deployment:
 
     def notice(self, error: StateError) -> None:
         """After a check has failed: when the brokers are away, and have not only refused something, they are lost."""
-        if isinstance(error, Connection) and self._lost is None:
+        if isinstance(error, Connection) and not self._lost:
             try:
                 brokers(self.admin)
             except StateError:
-                self.lose(_found(error))
+                self.lose()
 
-    def lose(self, why: str) -> None:
+    def lose(self) -> None:
         """What needs the brokers is skipped from now on: each question would wait for its time-out."""
-        self._lost = why
+        self._lost = True
 
     def lacks(self, need: Need) -> str | None:
         """Why a check with this need cannot be made."""
         if need == "nothing":
             return None
-        if self._lost is not None:
-            return f"needs the brokers: {self._lost}"
-        if need == "topics" and len(self.existing) < len(self.topics.names()):
-            return f"needs the topics of {self.topics.prefix!r}, and not all of them are there"
+        if self._lost:
+            return "needs the brokers, which cannot be used"
+        if need == "topics" and len(self.visible) < len(self.topics.names()):
+            return f"needs the topics of {self.topics.prefix!r}, and not all of them are there and may be seen"
         return None
-
-
-def _found(error: StateError) -> str:
-    """Its message without what to do."""
-    return str(error).partition("; ")[0]

@@ -13,24 +13,24 @@ from ..errors import StateDirectory
 
 def size_on_disk(directory: Path) -> int | None:
     """Bytes of the files below it; None where there is no such directory, or it cannot be read."""
-    if not directory.is_dir():
+    try:
+        return sum(map(_size, directory.rglob("*"))) if directory.is_dir() else None
+    except PermissionError:
         return None
-    total = 0
-    for path in directory.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:  # a worker's compaction has removed it meanwhile
-            continue
-        except PermissionError:
-            return None
-    return total
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # a worker's compaction has removed it meanwhile
+        return 0
 
 
 def partition_directories(directory: Path) -> list[int]:
     """Partitions that have a store there, in order. Raises StateDirectory when it cannot be read."""
     try:
         return sorted(int(path.name) for path in directory.iterdir() if path.name.isdigit() and path.is_dir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise StateDirectory(f"{directory} cannot be read ({error.strerror}); make it readable for this user") from None

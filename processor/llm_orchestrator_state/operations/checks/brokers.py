@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 
-from ...errors import Configuration, Connection, StateError
-from ...kafka.direct import Address, ClockReading, clock, features
-from ...kafka.inspection import TIMEOUT_S, broker_settings
+from ...errors import Configuration, Connection
+from ...kafka.direct import Address, ClockReading, advertised, clock, features
+from ...kafka.inspection import TIMEOUT_S, Broker, NotAllowed, broker_settings
+from ...kafka.properties import is_plaintext
+from ...settings import Settings
 from ...units import duration_text
 from ..deployment import Deployment
 from ..findings import Finding, failure, ok, skipped, warning
@@ -47,8 +49,14 @@ def _counted(number: int, noun: str) -> str:
 
 
 def listeners(deployment: Deployment) -> Iterator[Finding]:
-    """The bootstrap address is only for the first question; then clients use what the brokers advertise."""
-    known = deployment.brokers
+    """The bootstrap address is only for the first question; then clients use what the brokers advertise.
+
+    So where librdkafka could not connect, the bootstrap addresses are asked for that by us.
+    """
+    known = _advertised(deployment)
+    if not known:
+        yield skipped("listeners", deployment.lacks("broker") or "the cluster tells no broker")
+        return
     refused = _unreachable([each.advertised for each in known])
     for each in known:
         if each.advertised in refused:
@@ -60,9 +68,24 @@ def listeners(deployment: Deployment) -> Iterator[Finding]:
                 Connection,
             )
     if len(refused) == len(known):
-        deployment.lose("none of the addresses that they advertise can be reached")
+        deployment.lose()
     if not refused:
         yield ok("listeners", f"reached: {', '.join(str(each.advertised) for each in known)}")
+
+
+def _advertised(deployment: Deployment) -> list[Broker]:
+    if deployment.lacks("broker") is None:
+        return deployment.brokers
+    if not is_plaintext(deployment.settings.properties):
+        return []
+    for text in (deployment.settings.bootstrap_servers or "").split(","):
+        try:
+            found = advertised(Address.parse(text), LISTENER_TIMEOUT_S) if text else {}
+        except Connection:
+            continue
+        if found:
+            return [Broker(number, address) for number, address in sorted(found.items())]
+    return []
 
 
 def _unreachable(addresses: list[Address]) -> dict[Address, str]:
@@ -91,11 +114,11 @@ def settings(deployment: Deployment) -> Iterator[Finding]:
     for each in deployment.brokers:
         try:
             found = broker_settings(deployment.admin, each.id)
-        except StateError as error:
+        except NotAllowed as error:
             why = str(error).partition("; ")[0]
             yield skipped("broker settings", why, "allow DESCRIBE_CONFIGS on the cluster to have them checked")
             return
-        for problem in setting_problems(deployment, found):
+        for problem in setting_problems(deployment.settings, deployment.admin.brokers, found):
             problems.setdefault(problem, []).append(each.id)
     for problem, which in problems.items():
         named = f"broker{'' if len(which) == 1 else 's'} {', '.join(map(str, which))}"
@@ -104,10 +127,9 @@ def settings(deployment: Deployment) -> Iterator[Finding]:
         yield ok("broker settings", "transactions, session time-outs, message sizes and retention of offsets fit")
 
 
-def setting_problems(deployment: Deployment, found: Mapping[str, str | None]) -> Iterator[Finding]:
+def setting_problems(ours: Settings, brokers: int, found: Mapping[str, str | None]) -> Iterator[Finding]:
     """Of one broker. A setting that it does not have is its default, of which none is a problem."""
     check = "broker settings"
-    ours = deployment.settings
 
     def value(name: str, default: int) -> int:
         return int(found.get(name) or default)
@@ -137,10 +159,10 @@ def setting_problems(deployment: Deployment, found: Mapping[str, str | None]) ->
             f"set it to at least {WEEK_MINUTES}",
         )
     for name in ("offsets.topic.replication.factor", "transaction.state.log.replication.factor"):
-        if deployment.admin.brokers > 1 and value(name, 3) == 1:
+        if brokers > 1 and value(name, 3) == 1:
             yield warning(
                 check,
-                f"{name}=1 with {deployment.admin.brokers} brokers: the position or the transactions go with one broker",
+                f"{name}=1 with {brokers} brokers: the position or the transactions go with one broker",
                 "set it to 3 and reassign the internal topic's replicas (kafka-reassign-partitions)",
             )
 
@@ -158,7 +180,7 @@ def clocks(deployment: Deployment) -> Iterator[Finding]:
     try:
         reading = clock(addresses[0], TIMEOUT_S)
     except Connection as error:
-        yield skipped(check, str(error))
+        yield skipped(check, str(error), "allow DESCRIBE on the cluster to have it asked")
         return
     yield clock_finding(reading)
 

@@ -23,20 +23,27 @@ CHECK = "state directory"
 
 def state_directory(deployment: Deployment) -> Iterator[Finding]:
     path = deployment.settings.state_dir
+    try:
+        yield from _examined(path, path / deployment.topics.events)
+    except OSError as error:
+        advice = "give it to the user of the workers, or choose another --state-dir"
+        yield failure(CHECK, f"{path} cannot be used ({error.strerror})", advice, StateDirectory)
+
+
+def _examined(path: Path, stores: Path) -> Iterator[Finding]:
     if not path.exists():
         yield from _not_there(path)
         return
     if not path.is_dir():
-        yield failure(CHECK, f"{path} is no directory", "remove it, or choose another --state-dir", StateDirectory)
+        yield failure(CHECK, f"{path} is no directory", "choose another --state-dir", StateDirectory)
         return
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         yield failure(
             CHECK, f"{path} cannot be written by this user", "give it to the user of the workers", StateDirectory
         )
         return
-    stores = path / deployment.topics.events
     size = size_on_disk(stores) or 0
-    yield ok(CHECK, f"{path}, {size_text(size)} for {deployment.topics.prefix!r}")
+    yield ok(CHECK, f"{path}, {size_text(size)} of stores for {stores.name}")
     yield from _mode(path)
     yield from _space(path, size)
 

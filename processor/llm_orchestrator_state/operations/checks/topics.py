@@ -9,7 +9,7 @@ from ...kafka import topics as topic_set
 from ...kafka.inspection import PartitionReplicas, has_authorizer, replicas, rights
 from ...kafka.topics import TopicSet
 from ..deployment import Deployment
-from ..findings import Finding, failed, failure, ok, warning
+from ..findings import Finding, failed, failure, ok, skipped, warning
 
 
 def topics(deployment: Deployment) -> Iterator[Finding]:
@@ -95,13 +95,17 @@ def access(deployment: Deployment) -> Iterator[Finding]:
         yield ok("access", "the brokers have no authorizer: everybody may do everything")
         return
     allowed = rights(deployment.admin, list(deployment.topics.names().values()))
-    yield access_finding(deployment.topics, allowed)
+    if allowed:
+        yield access_finding(deployment.topics, allowed)
+    else:
+        yield skipped("access", "there are no topics of which rights could be told")
 
 
 def access_finding(names: TopicSet, allowed: Mapping[str, frozenset[str]]) -> Finding:
+    """allowed: on the topics that exist."""
     unseen = "the group and transactional ids cannot be looked at from here"
     missing = {
-        topic: sorted(wanted - allowed.get(topic, frozenset())) for topic, wanted in worker_rights(names).items()
+        topic: sorted(wanted - allowed[topic]) for topic, wanted in worker_rights(names).items() if topic in allowed
     }
     lacks = "; ".join(f"{', '.join(which)} on {topic}" for topic, which in missing.items() if which)
     publishes = "may" if "WRITE" in allowed.get(names.events, ()) else "may not"
