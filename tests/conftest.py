@@ -10,18 +10,29 @@ from pathlib import Path
 import pytest
 
 from llm_orchestrator_state.errors import MissingProgram
+from llm_orchestrator_state.local import container
 from llm_orchestrator_state.local.broker import LocalBroker
 from tests.cluster import KafkaCluster
+from tests.containers import kafka_container
 
 BOOTSTRAP_VARIABLE = "LLM_ORCHESTRATOR_STATE_TEST_BOOTSTRAP"
+BROKER_VARIABLE = "LLM_ORCHESTRATOR_STATE_TEST_BROKER"
+IMAGE_VARIABLE = "LLM_ORCHESTRATOR_STATE_TEST_KAFKA_IMAGE"
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The bootstrap address: the one given in the environment, else of a broker that lives as long as this run."""
+    """The bootstrap address: the one given in the environment, else of a broker that lives as long as this run.
+
+    That is a JVM, which starts soonest; a container where the environment says "docker", or where there is no Java.
+    """
     given = os.environ.get(BOOTSTRAP_VARIABLE)
     if given:
         yield given
+        return
+    if os.environ.get(BROKER_VARIABLE) == "docker":
+        with kafka_container(os.environ.get(IMAGE_VARIABLE, container.image())) as bootstrap:
+            yield bootstrap
         return
     directory = tmp_path_factory.mktemp("kafka")
     try:

@@ -15,7 +15,6 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from llm_orchestrator_state.errors import MissingProgram, StateDirectory
 from llm_orchestrator_state.local.broker import BrokerStatus, LocalBroker
-from llm_orchestrator_state.local.container import docker_answers, has_image, image
 from llm_orchestrator_state.local.java import find_java
 from llm_orchestrator_state.local.process import Process, wait_until
 from tests.cluster import KafkaCluster
@@ -179,26 +178,6 @@ def test_without_maven_it_says_what_to_install_unless_the_jars_are_cached(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(MissingProgram, match=r"apt-get install maven .*; or install Docker"):
         broker.start()
-
-
-@pytest.mark.skipif(
-    not (docker_answers() and has_image()), reason=f"no Docker, or not its image: docker pull {image()}"
-)
-def test_with_docker_alone_it_runs_in_a_container_on_the_same_data(
-    broker: LocalBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_java: None
-) -> None:
-    monkeypatch.setenv("PATH", str(directory_of(tmp_path / "bin", "docker", "sh")))
-    create_topic(broker.start(), "kept")
-    assert broker.start() == broker.status().bootstrap
-    pid = broker.status().pid
-    assert pid
-    # Docker's client dies, and its container outlives it.
-    os.kill(pid, signal.SIGKILL)
-    assert wait_until(lambda: not broker.status().running, 10)
-    assert "kept" in topics(broker.start())
-    assert broker.stop()
-    assert not broker.status().running
-    assert "kept" not in topics(broker.start(fresh=True))
 
 
 def test_a_cluster_serves_on_when_a_broker_dies_and_takes_it_back(tmp_path: Path) -> None:
