@@ -5,6 +5,7 @@ Slower than the codec and more patient: what was read before the bytes went wron
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from ..errors import InvalidState, Serialization
@@ -44,7 +45,7 @@ def dissect_event(message: bytes | None, registry: Registry | None = None) -> Di
     if message.startswith(SINGLE_OBJECT) and len(message) >= FINGERPRINT_END:
         fingerprint = message[len(SINGLE_OBJECT) : FINGERPRINT_END]
         framing, start = "Avro single-object encoding", FINGERPRINT_END
-        version, schema = _shipped(fingerprint)
+        version, schema = _known().get(fingerprint, ("not known here", None))
         name = f"fingerprint {fingerprint.hex()} ({version})"
         missing = "it was written with a schema that this program does not know"
     elif message.startswith(CONFLUENT) and len(message) >= SCHEMA_ID_END:
@@ -62,16 +63,19 @@ def dissect_event(message: bytes | None, registry: Registry | None = None) -> Di
     return _Walk(message, start, schema).dissection(framing, name)
 
 
-def _shipped(fingerprint: bytes) -> tuple[str, Schema | None]:
-    versions = schemas.history("TransitionEvent")
-    for number, schema in enumerate(versions, 1):
-        if schemas.fingerprint(schema) == fingerprint:
-            which = ", the current one" if number == len(versions) else ""
-            return f"TransitionEvent version {number}{which}", schema
+@cache
+def _known() -> dict[bytes, tuple[str, Schema | None]]:
+    """By fingerprint, what a shipped schema is; with itself where it is that of events."""
+    found: dict[bytes, tuple[str, Schema | None]] = {}
     for name in schemas.MESSAGES:
-        if any(schemas.fingerprint(each) == fingerprint for each in schemas.history(name)):
-            return f"that of a {name}, which is no event", None
-    return "not known here", None
+        versions = schemas.history(name)
+        for number, schema in enumerate(versions, 1):
+            if name == "TransitionEvent":
+                which = ", the current one" if number == len(versions) else ""
+                found[schemas.fingerprint(schema)] = f"{name} version {number}{which}", schema
+            else:
+                found[schemas.fingerprint(schema)] = f"that of a {name}, which is no event", None
+    return found
 
 
 def _registered(schema_id: int, registry: Registry | None) -> tuple[Schema | None, str]:
@@ -91,7 +95,7 @@ class _Walk:
         self._at = start
         self._schema = schema
         self._path: list[str] = []
-        self._named: dict[str, Schema] = {}
+        self._named = schemas.definitions(schema)
 
     def dissection(self, framing: str, name: str) -> Dissection:
         fields: dict[str, Any] = {}
@@ -133,8 +137,6 @@ class _Walk:
         self._container(into, key, schema)
 
     def _container(self, into: Any, key: Any, schema: Schema) -> None:
-        if "name" in schema:
-            self._named[schema["name"]] = schema
         match schema["type"]:
             case "record":
                 into[key] = {}

@@ -27,10 +27,10 @@ def directory() -> Path:
 @cache
 def current(name: str) -> Schema:
     """The schema of a record with every named type defined where it first appears (Avro 1.12, "Names")."""
-    definitions: dict[str, Schema] = {}
+    known: dict[str, Schema] = {}
     for path in sorted(directory().glob("*.avsc")):
-        _collect(json.loads(path.read_text()), definitions)
-    return _inline(name, definitions, set())
+        _collect(json.loads(path.read_text()), known)
+    return _inline(name, known, set())
 
 
 @cache
@@ -53,42 +53,47 @@ def fields(schema: Schema, first: str, last: str) -> Schema:
     """The record that has only the fields from first to last: its encoding is that part of the whole record's."""
     names = [field["name"] for field in schema["fields"]]
     part = schema["fields"][names.index(first) : names.index(last) + 1]
-    definitions: dict[str, Schema] = {}
-    _collect(schema, definitions)
     whole = {**schema, "name": f"{schema['name']}Part", "fields": part}
-    return _inline(whole, definitions, set())
+    return _inline(whole, definitions(schema), set())
 
 
-def _collect(schema: Schema, definitions: dict[str, Schema]) -> None:
+def definitions(schema: Schema) -> dict[str, Schema]:
+    """The named types that are defined in it, by name."""
+    found: dict[str, Schema] = {}
+    _collect(schema, found)
+    return found
+
+
+def _collect(schema: Schema, found: dict[str, Schema]) -> None:
     if isinstance(schema, list):
         for branch in schema:
-            _collect(branch, definitions)
+            _collect(branch, found)
     elif isinstance(schema, dict):
         if "name" in schema:
-            definitions[schema["name"]] = schema
+            found[schema["name"]] = schema
         for field in schema.get("fields", ()):
-            _collect(field["type"], definitions)
+            _collect(field["type"], found)
         for inner in ("type", "items", "values"):
-            _collect(schema.get(inner), definitions)
+            _collect(schema.get(inner), found)
 
 
-def _inline(schema: Schema, definitions: dict[str, Schema], seen: set[str]) -> Schema:
+def _inline(schema: Schema, known: dict[str, Schema], seen: set[str]) -> Schema:
     if isinstance(schema, list):
-        return [_inline(branch, definitions, seen) for branch in schema]
+        return [_inline(branch, known, seen) for branch in schema]
     if isinstance(schema, str):
         if schema in _PRIMITIVES or schema in seen:
             return schema
-        schema = definitions[schema]
+        schema = known[schema]
     if "name" in schema:
         if schema["name"] in seen:
             return schema["name"]
         seen.add(schema["name"])
     whole: dict[str, Any] = dict(schema)
     if "fields" in schema:
-        whole["fields"] = [{**f, "type": _inline(f["type"], definitions, seen)} for f in schema["fields"]]
+        whole["fields"] = [{**f, "type": _inline(f["type"], known, seen)} for f in schema["fields"]]
     for inner in ("items", "values"):
         if inner in schema:
-            whole[inner] = _inline(schema[inner], definitions, seen)
+            whole[inner] = _inline(schema[inner], known, seen)
     return whole
 
 
