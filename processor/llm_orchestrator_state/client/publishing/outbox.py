@@ -11,11 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from ...errors import Closed, Configuration, StateError
+from ...kafka.properties import with_pass_through
 from ...kafka.topics import TopicSet
 from ...settings import Settings
 from ...wire.framing import Registry
 from ..producer import CLOSING_TIMEOUT_S
-from ..transport import Headers, KafkaTransport, OnDelivery, Transport
+from ..transport import EVENT_PRODUCER, Headers, KafkaTransport, OnDelivery, Transport
 from .delivery import Report
 from .encoding import EventEncoder
 
@@ -57,6 +58,7 @@ class Outbox:
             self._connect = lambda: transport
         else:
             servers = bootstrap_servers or ""
+            with_pass_through(EVENT_PRODUCER, servers, properties or {})  # mistakes are told before it connects
             self._connect = lambda: KafkaTransport.connect(servers, properties, topics.events)
 
     # --- its life -----------------------------------------------------------------------------------------------------
