@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaException
 
-from ...errors import Connection
+from ...errors import Connection, TopicMismatch
 from ...kafka.cluster import Cluster
 from ...kafka.failures import as_state_error, is_refusal
 from .ends import Ends
@@ -27,6 +27,12 @@ SILENT_S = 0.02
 ASK_AGAIN_S = 0.05
 """Between two questions about the same, and after one that was not answered."""
 
+REFUSED_S = 1.0
+"""How long an event's own trace is waited for when the group may not be asked."""
+
+GONE_S = 2.0
+"""A broker that has just started may not know every topic yet."""
+
 LEVEL_S = 10.0
 """How often it is asked whether the tables are level with their topics."""
 
@@ -41,6 +47,7 @@ class Feeds(Protocol):
     @property
     def rejections(self) -> Mapping[int, RejectionFeed]: ...
 
+    def missing(self) -> str | None: ...
     def follow_rejections(self, partition: int, start: int) -> RejectionFeed: ...
 
 
@@ -66,6 +73,7 @@ class Asker:
         self._level_at = time.monotonic()
         self._group_at = 0.0
         self._lag_asked: list[Future[Lag]] = []
+        self._missing_since: float | None = None
         life.listen(settling.work.set)
 
     def lag(self) -> Future[Lag]:
@@ -100,7 +108,8 @@ class Asker:
         self._place()
         self._confirm(ends)
         self._ask_group(ends)
-        if self._lag_asked or time.monotonic() - self._level_at >= LEVEL_S:
+        self._lag_asked = [asked for asked in self._lag_asked if not asked.done()]
+        if self._lag_asked or self._missing_since or time.monotonic() - self._level_at >= LEVEL_S:
             self._level_at = time.monotonic()
             self._compare()
 
@@ -108,7 +117,9 @@ class Asker:
         """Outages are waited through; what is not allowed will not be."""
         if isinstance(failure, KafkaException) and is_refusal(failure.args[0]):
             with self._life.lock:
-                self._settling.give_up(as_state_error(failure, "asking what has become of an event"))
+                self._settling.give_up(
+                    self._settling.all(), as_state_error(failure, "asking what has become of an event")
+                )
                 asked, self._lag_asked = self._lag_asked, []
             for each in asked:
                 refuse(each, as_state_error(failure, "asking where the topics end"))
@@ -170,7 +181,16 @@ class Asker:
         if not silent or time.monotonic() - self._group_at < ASK_AGAIN_S:
             return
         self._group_at = time.monotonic()
-        committed = ends.committed({wait.partition for wait in silent})
+        try:
+            committed = ends.committed({wait.partition for wait in silent})
+        except KafkaException as failure:
+            if not is_refusal(failure.args[0]):
+                raise
+            # a state or a rejection may still come
+            with self._life.lock:
+                why = as_state_error(failure, f"asking how far group {self._cluster.group} has come")
+                self._settling.give_up(self._settling.silent(REFUSED_S), why)
+            return
         with self._life.lock:
             for wait in silent:
                 if wait.judged is None and committed.get(wait.partition, 0) > wait.offset:
@@ -182,7 +202,21 @@ class Asker:
     def _tables(self) -> list[TableFeed]:
         return [*self._feeds.states.values(), *self._feeds.checkpoints.values()]
 
+    def _raise_if_gone(self) -> None:
+        missing = self._feeds.missing()
+        if missing is None:
+            self._missing_since = None
+            return
+        self._missing_since = self._missing_since or time.monotonic()
+        if time.monotonic() - self._missing_since > GONE_S:
+            raise TopicMismatch(
+                f"topic {missing}, which was followed, is gone or was made anew; correct the topic set, and make the reader "
+                "again"
+            )
+        raise Connection(f"a broker does not know topic {missing}")
+
     def _compare(self) -> None:
+        self._raise_if_gone()
         feeds = self._tables()
         at = time.time()
         stable: dict[Place, int] = {}

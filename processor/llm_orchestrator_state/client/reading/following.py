@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaException
 
-from ...errors import Configuration, Connection
+from ...errors import Configuration, Connection, TopicMismatch
 from ...kafka.admin import Admin
 from ...kafka.cluster import Cluster
 from ...kafka.failures import as_state_error
@@ -74,6 +74,7 @@ class Following:
         self._goals: list[tuple[TableFeed, int, int]] = []
         self._waiting: list[Future[None]] = []
         self._tables: list[Tables] = []
+        self._topic_ids: dict[str, str] = {}
         try:
             self._open(directory, checkpoints=checkpoints)
         except KafkaException as failure:
@@ -117,6 +118,18 @@ class Following:
 
     def feeds(self) -> Sequence[TableFeed]:
         return [*self.states.values(), *self.checkpoints.values()]
+
+    def missing(self) -> str | None:
+        """A topic that is gone, or that another one has taken the place of; a consumer is not told that (tried).
+
+        Raises Connection.
+        """
+        found = self._cluster.admin.topics(list(self._topic_ids))
+        for name, known in self._topic_ids.items():
+            topic = found[name]
+            if topic is None or topic.topic_id != known:
+                return name
+        return None
 
     def note(self) -> None:
         """Write down how far the tables have come."""
@@ -178,8 +191,7 @@ class Following:
 
     def _prepare(self, topic: str, directory: Path | None) -> tuple[Tables, dict[int, LogRange]]:
         admin = self._cluster.admin
-        found = admin.topics([topic])[topic]
-        identity = (admin.cluster_id, found.topic_id if found else "")
+        identity = (admin.cluster_id, self._topic_ids.setdefault(topic, _topic_id(admin, topic)))
         tables = Tables(directory, topic, identity, _tombstones_live_s(admin, topic) if directory else 0.0)
         self._tables.append(tables)
         return tables, self._cluster.log_ranges(topic, self.partitions)
@@ -197,6 +209,13 @@ def _chosen(partitions: Collection[int] | None, count: int) -> list[int]:
             f"partitions is {list(partitions)}; expected some of 0 to {count - 1}, which the topics have"
         )
     return chosen
+
+
+def _topic_id(admin: Admin, topic: str) -> str:
+    found = admin.topics([topic])[topic]
+    if found is None:
+        raise TopicMismatch(f"topic {topic} is missing; llm-orchestrator-state topics create makes it")
+    return found.topic_id
 
 
 def _tombstones_live_s(admin: Admin, topic: str) -> float:

@@ -91,10 +91,13 @@ class Settling:
             if not wait.future.done():
                 self.place(wait, rejections)
 
-    def give_up(self, why: StateError) -> None:
-        for wait in [*self.unplaced, *self._all()]:
+    def give_up(self, waits: Iterable[Wait], why: StateError) -> None:
+        for wait in waits:
             refuse(wait.future, why)
         self._drop_done()
+
+    def all(self) -> list[Wait]:
+        return [*self.unplaced, *self._placed()]
 
     # --- what the topics tell -----------------------------------------------------------------------------------------
 
@@ -111,7 +114,7 @@ class Settling:
     def rejected(self, partition: int, found: Found) -> None:
         if not found:
             return
-        for wait in [*self.unplaced, *self._all()]:
+        for wait in self.all():
             if wait.partition == partition and (why := found.get(wait.offset)) is not None:
                 _reject(wait, why)
         self._drop_done()
@@ -120,7 +123,7 @@ class Settling:
         """Positions have."""
         if not self._waits:
             return
-        for wait in self._all():
+        for wait in self._placed():
             if wait.needs is not None and all(feed.position >= end for feed, end in wait.needs):
                 fulfil(wait.future)
         self._drop_done()
@@ -130,14 +133,14 @@ class Settling:
     def to_confirm(self) -> list[Wait]:
         """Those that are judged, and whose needs are not known."""
         self._drop_done()
-        return [wait for wait in self._all() if wait.judged and wait.needs is None]
+        return [wait for wait in self._placed() if wait.judged and wait.needs is None]
 
     def silent(self, for_s: float) -> list[Wait]:
         """Those of which nothing has been heard for so long."""
         before = time.monotonic() - for_s
-        return [wait for wait in self._all() if wait.judged is None and wait.since <= before]
+        return [wait for wait in self._placed() if wait.judged is None and wait.since <= before]
 
-    def _all(self) -> list[Wait]:
+    def _placed(self) -> list[Wait]:
         return [wait for waits in self._waits.values() for wait in waits]
 
     def _drop_done(self) -> None:
