@@ -40,7 +40,8 @@ class Programs:
     def read(self, bootstrap: str, *topics: str, registry: str | None = None) -> list[dict[str, Any]]:
         """Every record of the topics, its value as avro_json() has it."""
         words = [*self._jvm("Consumer"), bootstrap, HISTORY, registry or "-", *topics]
-        return [json.loads(line) for line in self._run(words).splitlines()]
+        # not splitlines(): bytes are text in that encoding, and U+0085 is the end of a line for it
+        return [json.loads(line) for line in self._run(words).split("\n") if line]
 
     def _jvm(self, program: str) -> list[object]:
         return [self._java, *JVM, "-cp", self._path, program]
