@@ -101,7 +101,7 @@ def test_a_deployment_that_works_has_no_failure_and_nothing_is_left_out(stage: S
     assert "agrees with" in found["clock"][0]["found"]
     assert "metadata.version" in found["broker"][0]["found"]
     assert "no authorizer" in found["access"][0]["found"]
-    assert found["stores"][0]["found"] == "partitions 0, 1 not open"
+    assert found["stores"][0]["found"] == "partitions 0-1 not open"
 
 
 def test_what_needs_no_broker_is_checked_without_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from llm_orchestrator_state.operations.checks.work import (
     worker_findings,
 )
 from llm_orchestrator_state.operations.doctor import exit_code
-from llm_orchestrator_state.operations.findings import Finding, failed, ok, skipped, warning
+from llm_orchestrator_state.operations.findings import AGAIN, Finding, failed, ok, skipped, warning
 from llm_orchestrator_state.operations.status import (
     Count,
     OpenTransaction,
@@ -32,6 +32,7 @@ from llm_orchestrator_state.operations.status import (
     WorkerStatus,
 )
 from llm_orchestrator_state.operations.stores import holder, partition_directories, size_on_disk
+from llm_orchestrator_state.operations.wording import partitions_text
 from llm_orchestrator_state.settings import Settings
 from llm_orchestrator_state.units import size_text
 
@@ -86,6 +87,7 @@ def test_an_error_says_what_was_found_and_behind_the_semicolon_what_to_do() -> N
         "topics", "failure", "p.state: found a, needed b", "repair: kafka-configs; then look again", 4
     )
     assert failed("stores", StateDirectory("it is full")).advice is None
+    assert failed("topics", Connection("timed out")).advice == AGAIN
 
 
 def test_the_exit_code_is_that_of_the_first_failure() -> None:
@@ -305,3 +307,9 @@ def test_sizes_are_written_as_people_say_them() -> None:
         "20.0 MiB",
         "3.2 GiB",
     ]
+
+
+def test_partitions_in_a_row_are_written_as_a_range() -> None:
+    assert partitions_text([3]) == "partition 3"
+    assert partitions_text([7, 0, 1, 2, 9, 8]) == "partitions 0-2, 7-9"
+    assert partitions_text([]) == "no partition"

@@ -25,6 +25,7 @@ def status(
     record in the state or rejections topic, by the worker's clock. A store's size is that on this host.
     """
     from ..operations.observing import observe
+    from ..operations.wording import ranges_text
 
     call = session(context)
     found = observe(call.log, call.settings.state_dir)
@@ -36,7 +37,7 @@ def status(
         data(b"")
         table(
             ["worker", "host", "partitions"],
-            [[each.instance_id, each.host, _numbers(each.partitions)] for each in found.workers],
+            [[each.instance_id, each.host, ranges_text(each.partitions) or "none"] for each in found.workers],
         )
     data(b"")
     _show_partitions(found)
@@ -105,7 +106,3 @@ def _show_remarks(found: Status) -> None:
 
 def _ago(found: Status, instant: float | None) -> str:
     return "" if instant is None else f"{duration_text(found.at - instant)} ago"
-
-
-def _numbers(partitions: list[int]) -> str:
-    return ", ".join(map(str, partitions)) or "none"

@@ -27,6 +27,7 @@ Need = Literal["nothing", "broker", "topics"]
 class Deployment:
     """connect: reaches the cluster, or raises StateError. registry: the one that is set, None where none is; raises too.
 
+    unreachable: addresses that the listeners check could not reach.
     format: as the topics check has found it; None before, and where it has failed.
     """
 
@@ -42,6 +43,7 @@ class Deployment:
         self.environ = environ
         self.topics = TopicSet(settings.topic_prefix)
         self.format: Format | None = None
+        self.unreachable: set[Address] = set()
         self._connect = connect
         self._status: Status | StateError | None = None
         self._lost = False
@@ -81,7 +83,10 @@ class Deployment:
 
     def direct(self) -> list[Address]:
         """Brokers that can be asked by a plain connection; none where the listeners want TLS or a login."""
-        return [broker.advertised for broker in self.brokers] if is_plaintext(self.settings.properties) else []
+        return [broker.advertised for broker in self.reachable()] if is_plaintext(self.settings.properties) else []
+
+    def reachable(self) -> list[Broker]:
+        return [broker for broker in self.brokers if broker.advertised not in self.unreachable]
 
     def notice(self, error: StateError) -> None:
         """After a check has failed: when the brokers are away, and have not only refused something, they are lost."""

@@ -6,10 +6,13 @@ from typing import Literal, get_args
 
 import msgspec
 
-from ..errors import StateError
+from ..errors import Connection, StateError
 
 Outcome = Literal["ok", "warning", "failure", "skipped"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+AGAIN = "look again in a few seconds, in which a new leader may be elected; then look at the brokers"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -46,4 +49,6 @@ def skipped(check: str, why: str, advice: str | None = None) -> Finding:
 def failed(check: str, error: StateError) -> Finding:
     """An error as a finding: its message is what was found, and behind the first semicolon what to do."""
     found, _, advice = str(error).partition("; ")
+    if not advice and isinstance(error, Connection):
+        advice = AGAIN
     return Finding(check, "failure", found, advice or None, error.exit_code)

@@ -28,7 +28,7 @@ WEEK_MINUTES = 7 * 24 * 60
 
 def broker(deployment: Deployment) -> Iterator[Finding]:
     admin = deployment.admin
-    found = f"cluster {admin.cluster_id} of {_counted(admin.brokers, 'broker')} answers at {admin.bootstrap_servers}"
+    found = f"cluster {admin.cluster_id} answers at {admin.bootstrap_servers}, brokers: {admin.brokers}"
     levels = _features(deployment.direct())
     told = ", ".join(f"{name} {level}" for name, level in sorted(levels.items()))
     yield ok("broker", f"{found}{f' ({told})' if told else ''}")
@@ -42,10 +42,6 @@ def _features(addresses: list[Address]) -> dict[str, int]:
         except Connection:
             return {}
     return {}
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def listeners(deployment: Deployment) -> Iterator[Finding]:
@@ -64,9 +60,10 @@ def listeners(deployment: Deployment) -> Iterator[Finding]:
                 "listeners",
                 f"broker {each.id} advertises {each.advertised}, which cannot be reached from here "
                 f"({refused[each.advertised]})",
-                "correct its advertised.listeners, or open the way from this host to that address",
+                "start that broker, correct its advertised.listeners, or open the way from this host to that address",
                 Connection,
             )
+    deployment.unreachable = set(refused)
     if len(refused) == len(known):
         deployment.lose()
     if not refused:
@@ -111,7 +108,7 @@ def _unreachable(addresses: list[Address]) -> dict[Address, str]:
 
 def settings(deployment: Deployment) -> Iterator[Finding]:
     problems: dict[Finding, list[int]] = {}
-    for each in deployment.brokers:
+    for each in deployment.reachable():
         try:
             found = broker_settings(deployment.admin, each.id)
         except NotAllowed as error:

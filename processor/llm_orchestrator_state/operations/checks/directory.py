@@ -14,6 +14,7 @@ from ...units import size_text
 from ..deployment import Deployment
 from ..findings import Finding, failed, failure, ok, skipped, warning
 from ..stores import holder, partition_directories, size_on_disk
+from ..wording import partitions_text
 
 LITTLE_BYTES = 1 << 30
 """Free space below which to warn: a store is written again while RocksDB compacts it."""
@@ -101,11 +102,7 @@ def _opened_by(directory: Path, numbers: list[int]) -> str:
     holders: dict[int | None, list[int]] = {}
     for number in numbers:
         holders.setdefault(holder(directory / str(number)), []).append(number)
-    return "; ".join(f"{_partitions(which)} {_who(process)}" for process, which in holders.items())
-
-
-def _partitions(numbers: list[int]) -> str:
-    return f"partition{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+    return "; ".join(f"{partitions_text(which)} {_who(process)}" for process, which in holders.items())
 
 
 def _who(process: int | None) -> str:

@@ -10,6 +10,7 @@ from ...kafka.inspection import PartitionReplicas, has_authorizer, replicas, rig
 from ...kafka.topics import TopicSet
 from ..deployment import Deployment
 from ..findings import Finding, failed, failure, ok, skipped, warning
+from ..wording import partitions_text
 
 
 def topics(deployment: Deployment) -> Iterator[Finding]:
@@ -53,27 +54,23 @@ def replica_problems(
         numbered = list(enumerate(parts))
         if dark := [number for number, part in numbered if part.leader is None]:
             yield failure(
-                "replicas", f"{name}: no leader for {_numbers(dark)}; nothing can be read or written there",
+                "replicas", f"{name}: no leader for {partitions_text(dark)}; nothing can be read or written there",
                 "start the brokers that have its replicas", Connection,
             )  # fmt: skip
         if short := [number for number, part in numbered if part.leader is not None and part.in_sync < least[name]]:
             yield failure(
-                "replicas", f"{name}: fewer than min.insync.replicas={least[name]} in sync for {_numbers(short)}; nothing can be written there",
+                "replicas", f"{name}: fewer than min.insync.replicas={least[name]} in sync for {partitions_text(short)}; nothing can be written there",
                 "start the brokers that have its replicas", Connection,
             )  # fmt: skip
         if late := [number for number, part in numbered if least[name] <= part.in_sync < part.replicas]:
             yield warning(
-                "replicas", f"{name}: not all replicas in sync for {_numbers(late)}", "look at the brokers that are away or behind"
+                "replicas", f"{name}: not all replicas in sync for {partitions_text(late)}", "look at the brokers that are away or behind"
             )  # fmt: skip
         if brokers > 1 and min(part.replicas for part in parts) == 1:
             yield warning(
                 "replicas", f"{name}: one replica on a cluster of {brokers} brokers; it goes with its broker",
                 f"add replicas with kafka-reassign-partitions, up to {min(brokers, topic_set.DEFAULT_REPLICATION)}",
             )  # fmt: skip
-
-
-def _numbers(partitions: list[int]) -> str:
-    return f"partition{'' if len(partitions) == 1 else 's'} {', '.join(map(str, partitions))}"
 
 
 def worker_rights(names: TopicSet) -> dict[str, set[str]]:
@@ -91,7 +88,7 @@ def worker_rights(names: TopicSet) -> dict[str, set[str]]:
 
 
 def access(deployment: Deployment) -> Iterator[Finding]:
-    if not has_authorizer(deployment.admin, deployment.brokers[0].id):
+    if not has_authorizer(deployment.admin, deployment.reachable()[0].id):
         yield ok("access", "the brokers have no authorizer: everybody may do everything")
         return
     allowed = rights(deployment.admin, list(deployment.topics.names().values()))

@@ -10,6 +10,7 @@ from ...units import duration_text
 from ..deployment import Deployment
 from ..findings import Finding, failure, ok, warning
 from ..status import Status
+from ..wording import partitions_text
 
 LATE_S = 60.0
 """A working worker judges an event within milliseconds; what waits for so long is not just under way."""
@@ -24,8 +25,7 @@ def worker_findings(status: Status) -> Iterator[Finding]:
         yield warning("workers", f"none in group {status.group}", "start one: llm-orchestrator-state worker")
         return
     shown = "; ".join(
-        f"{each.instance_id} on {each.host} ({_partitions(each.partitions) or 'no partition'})"
-        for each in status.workers
+        f"{each.instance_id} on {each.host} ({partitions_text(each.partitions)})" for each in status.workers
     )
     yield ok("workers", shown)
     unowned = [each.partition for each in status.partitions if each.owner is None]
@@ -34,13 +34,9 @@ def worker_findings(status: Status) -> Iterator[Finding]:
     elif unowned:
         yield warning(
             "workers",
-            f"{_partitions(unowned)} of the events topic has no worker",
+            f"{partitions_text(unowned)} of the events topic has no worker",
             "start or stop any worker: the group then assigns all anew",
         )
-
-
-def _partitions(numbers: list[int]) -> str:
-    return f"partition{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}" if numbers else ""
 
 
 def lag(deployment: Deployment) -> Iterator[Finding]:
