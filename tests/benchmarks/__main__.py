@@ -1,4 +1,4 @@
-"""Measures throughput, latency, restore and the publisher on a real Kafka; the figures wanted are those of an idle machine."""
+"""Measures throughput, latency, restore, the publisher and the reader on a real Kafka; the figures wanted are those of an idle machine."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.benchmarks.latency import latency
 from tests.benchmarks.machine import machine
 from tests.benchmarks.program import ProgramFailed
 from tests.benchmarks.publisher import publisher
+from tests.benchmarks.reader import reader
 from tests.benchmarks.restore import restore
 from tests.benchmarks.system import System, system
 from tests.benchmarks.throughput import throughput
@@ -25,7 +26,7 @@ from tests.benchmarks.throughput import throughput
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
-PARTS = ("throughput", "latency", "restore", "publisher")
+PARTS = ("throughput", "latency", "restore", "publisher", "reader")
 
 
 class Sizes(NamedTuple):
@@ -90,6 +91,9 @@ def _measure(part: str, on: System, sizes: Sizes) -> Any:
     elif part == "publisher":
         figures = publisher(on, sizes.published, sizes.steps)
         text = report.publisher_text(figures)
+    elif part == "reader":
+        figures = reader(on, sizes.states, sizes.probes)
+        text = report.reader_text(figures)
     else:
         figures = restore(on, sizes.states)
         text = report.restore_text(figures)

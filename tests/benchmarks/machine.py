@@ -53,6 +53,11 @@ def peak_mib(pid: int) -> float:
     return int(_field(f"/proc/{pid}/status", "VmHWM").split()[0]) / 1024
 
 
+def resident_mib() -> float:
+    """Size in memory of this process now."""
+    return int(_field("/proc/self/status", "VmRSS").split()[0]) / 1024
+
+
 def _field(path: str, name: str) -> str:
     for line in Path(path).read_text().splitlines():
         key, _, value = line.partition(":")

@@ -85,6 +85,25 @@ def restore_text(figures: Figures) -> str:
     )
 
 
+def reader_text(figures: Figures) -> str:
+    return "\n".join(
+        [
+            f"reader: {figures['states']:,} states, then {figures['active']:,} active runs",
+            _line("into memory", f"{figures['memory_per_s']:,.0f} states/s, {figures['mib_per_100k']:.0f} MiB per 100,000"),
+            _line(
+                "into a directory", f"{figures['directory_per_s']:,.0f} states/s; opened again in {figures['again_s']:.2f} s"
+            ),
+            _line("get", f"p50 {figures['get_us']:.0f} µs"),
+            _line(
+                "list all active",
+                f"{figures['list_ms']:.1f} ms; {figures['decoded_ms']:.0f} ms with each state looked at; a page of 100, "
+                f"looked at, {figures['page_ms']:.1f} ms",
+            ),
+            _line(f"{figures['probes']} events applied", _percentiles(figures["applied"])),
+        ]
+    )
+
+
 def publisher_text(figures: Figures) -> str:
     return "\n".join(
         [
