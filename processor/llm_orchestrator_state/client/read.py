@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -13,6 +14,9 @@ from ..kafka.failures import as_state_error
 from ..kafka.interface import LogRange, LogReader, Message
 from ..kafka.problems import create_command, no_topic_set
 from ..kafka.scan import STALLED_S, scan
+
+MARKERS_S = 1.0
+"""Within which the markers of a commit are in the log; it takes milliseconds."""
 
 
 class Log(Protocol):
@@ -34,12 +38,12 @@ def partitions_of(admin: Admin, topic: str) -> list[int]:
 
 
 def messages(kafka: Log, topic: str, partitions: Sequence[int]) -> Iterator[Message]:
-    """Committed records of the partitions, one partition after the other, up to the stable end at the call.
+    """Committed records of the partitions, one partition after the other: all whose commit was answered before the call.
 
     Raises Connection, also when nothing has come for 30 s.
     """
     try:
-        ranges = kafka.log_ranges(topic, partitions)
+        ranges = _settled_ranges(kafka, topic, partitions)
         reader = kafka.reader()
         try:
             for partition in partitions:
@@ -50,6 +54,19 @@ def messages(kafka: Log, topic: str, partitions: Sequence[int]) -> Iterator[Mess
             reader.close()
     except KafkaException as failure:
         raise as_state_error(failure, f"reading topic {topic}") from None
+
+
+def _settled_ranges(kafka: Log, topic: str, partitions: Sequence[int]) -> dict[int, LogRange]:
+    """A commit is answered before its markers are in the log, so an end that is not stable yet may belong to one that was.
+
+    What is still open after MARKERS_S is taken for a transaction whose worker has died.
+    """
+    ranges = kafka.log_ranges(topic, partitions)
+    deadline = time.monotonic() + MARKERS_S
+    while (late := [p for p, now in ranges.items() if now.stable < now.end]) and time.monotonic() < deadline:
+        for partition, now in kafka.log_ranges(topic, late).items():
+            ranges[partition] = ranges[partition]._replace(stable=min(now.stable, ranges[partition].end))
+    return ranges
 
 
 def latest_by_key(kafka: Log, topic: str, partition: int) -> dict[bytes, Message]:
