@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client.publishing import AsyncPublisher, Delivery, Publisher, run_id_for
+    from .client.reading import AsyncStateReader, StateReader
 
 EXPORTS = {
     "AsyncPublisher": "client.publishing",
@@ -28,7 +29,7 @@ EXPORTS = {
 }
 """Where each public name comes from. They are imported when they are used: the command line starts without them."""
 
-__all__ = ["AsyncPublisher", "Delivery", "Publisher", "run_id_for"]
+__all__ = ["AsyncPublisher", "AsyncStateReader", "Delivery", "Publisher", "StateReader", "run_id_for"]
 
 
 def __getattr__(name: str) -> Any:
