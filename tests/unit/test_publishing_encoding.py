@@ -172,3 +172,8 @@ def test_a_uuid_may_be_given_as_text_in_either_case() -> None:
 
 def test_an_event_without_a_transition_is_refused() -> None:
     assert "no kind of event" in refused("WorkflowStarted")  # type: ignore[arg-type]
+
+
+def test_what_is_no_event_is_refused_by_its_type() -> None:
+    with pytest.raises(InvalidState, match="a dict is no event; give a TransitionEvent"):
+        ENCODER.encode({"run_id": str(RUN)})  # type: ignore[arg-type]

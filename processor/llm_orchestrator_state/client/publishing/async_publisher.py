@@ -15,10 +15,10 @@ from ...model.state import WorkflowState
 from ..producer import CLOSING_TIMEOUT_S
 from ..transport import Transport
 from .async_run import AsyncReader, AsyncRunHandle, AsyncWorkflowRun
+from .beginning import Beginning, attempts_of, claimed, created
 from .delivery import AsyncDelivery, Report
 from .ids import as_run_id
 from .outbox import TOPIC_PREFIX, Outbox
-from .run_events import Beginning, attempts_of, claimed, created
 from .tracing import trace_headers
 
 SOONEST_S, LATEST_S = 0.001, 0.05

@@ -165,6 +165,8 @@ class EventEncoder:
         return ids[_RUN_ID], b"".join(parts)
 
     def _carefully(self, event: TransitionEvent) -> tuple[bytes, bytes]:
+        if not isinstance(event, TransitionEvent):
+            raise InvalidState(f"a {type(event).__name__} is no event; give a TransitionEvent")
         kind = type(event.transition).__name__
         if kind not in KINDS:
             raise InvalidState(f"{kind} is no kind of event; give one of {', '.join(KINDS)}")

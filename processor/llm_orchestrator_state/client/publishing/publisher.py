@@ -15,11 +15,11 @@ from ...model.references import ParentStep
 from ...model.state import WorkflowState
 from ..producer import CLOSING_TIMEOUT_S
 from ..transport import Transport
+from .beginning import Beginning, attempts_of, claimed, created
 from .delivery import Delivery, Report
 from .ids import as_run_id
 from .outbox import TOPIC_PREFIX, Outbox
 from .run import Reader, RunHandle, WorkflowRun
-from .run_events import Beginning, attempts_of, claimed, created
 from .tracing import trace_headers
 
 SLICE_S = 0.1

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import UUID
 
-from ...errors import InvalidState
 from ...model.checkpoint import Checkpoint
 from ...model.events import TransitionEvent
 from ...model.references import ParentStep
+from .beginning import Beginning, created
 from .delivery import Delivery
 from .outcome import besides
 from .retries import Retriable, Tries, Wait
-from .run_events import Beginning, RunEvents, created, step_id_of
-from .step_events import StepEvents
+from .run_events import RunEvents, step_id_of
+from .step import Attempts, Step
 
 
 class Reader(Protocol):
@@ -30,92 +29,6 @@ class Events(Protocol):
     """Where handles publish."""
 
     def publish_of(self, run_id: UUID, event: TransitionEvent) -> Delivery: ...
-
-
-class Step(StepEvents):
-    """A step that is started when its ``with`` block is entered, and completed when it is left, or failed by what
-    leaves it: ``error_type`` is ``cancelled``, ``timed_out`` or the exception's class.
-    """
-
-    def __init__(self, handle: RunHandle, step_id: str, inputs: Any) -> None:
-        super().__init__(handle.events, step_id, inputs)
-        self._handle = handle
-
-    def heartbeat(self) -> Delivery:
-        """Say that it still runs: every few seconds, not for every token."""
-        return self._handle.tell(self._beating())
-
-    def try_again(self) -> None:
-        self._handle.tell(self._retried())
-
-    def __enter__(self) -> Self:
-        event = self._started()
-        try:
-            self._handle.tell(event)
-        except BaseException:
-            self._closed()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        try:
-            if error is not None:
-                self._fail(error)
-                return
-            try:
-                self._handle.tell(self._completed())
-            except InvalidState as refused:  # outputs that are no JSON, say: the step must not seem to run for ever
-                self._fail(refused)
-                raise
-        finally:
-            self._closed()
-
-    def _fail(self, error: BaseException) -> None:
-        with besides(error):
-            self._handle.tell(self._failed(error))
-
-
-class Attempt:
-    """One try at a step: ``with attempt as step``. An exception that is retried does not leave the block."""
-
-    def __init__(self, step: Step, tries: Tries, number: int) -> None:
-        self.number = number
-        """1 for the first in this loop."""
-        self._step = step
-        self._tries = tries
-
-    def __enter__(self) -> Step:
-        return self._step.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        again = self._tries.retries(error)
-        self._step.__exit__(kind, error, trace)
-        if not again:
-            return False
-        self._step.try_again()
-        return True
-
-
-class Attempts:
-    """The tries at one step, one after the other until one succeeds."""
-
-    def __init__(self, handle: RunHandle, step_id: str, inputs: Any, tries: Tries) -> None:
-        self._handle = handle
-        self._step_id = step_id
-        self._inputs = inputs
-        self._tries = tries
-
-    def __iter__(self) -> Iterator[Attempt]:
-        return self
-
-    def __next__(self) -> Attempt:
-        if (found := self._tries.next()) is None:
-            raise StopIteration
-        number, wait_s = found
-        time.sleep(wait_s)
-        return Attempt(Step(self._handle, self._step_id, self._inputs), self._tries, number)
 
 
 class RunHandle:
