@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -190,6 +191,30 @@ def test_bad_lines_are_reported_by_number_and_the_good_ones_published(topics: Co
     assert len(records(topics, "events")) == 2
 
 
+def test_of_a_file_that_holds_no_events_twenty_lines_are_told_one_by_one_and_as_json_all(
+    topics: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no event\n" * 500)
+    err = topics("publish", str(path), code=6)[1].splitlines()
+    assert [line.partition(": ")[0] for line in err[:20]] == [f"{path}:{number}" for number in range(1, 21)]
+    assert err[20] == f"{path}: and 480 more bad lines (--json tells all)"
+    assert len(err) == 23
+    out = topics("publish", str(path), "--json", code=6)[0]
+    assert [json.loads(line)["line"] for line in out.splitlines()] == list(range(1, 501))
+
+
+def test_what_precedes_the_damage_of_a_file_is_published_and_counted(topics: Command, tmp_path: Path) -> None:
+    path = tmp_path / "cut.jsonl.gz"
+    events = "".join(f"{json.dumps(created(str(uuid.uuid4()), 0))}\n" for _ in range(2000))
+    path.write_bytes(gzip.compress(events.encode())[:-2000])
+    told, error = topics("publish", str(path), code=6)[1].splitlines()
+    number = int(told.split()[1])
+    assert 0 < number < 2000
+    assert error.startswith(f"error: {path} is cut off after line {number}: ")
+    assert len(records(topics, "events")) == number
+
+
 def test_one_bad_line_is_one_line(topics: Command, tmp_path: Path) -> None:
     path = tmp_path / "one.jsonl"
     path.write_text(f"{{\n{json.dumps(created(str(uuid.uuid4()), 0))}\n")
@@ -204,7 +229,9 @@ def test_where_each_delivered_event_is_can_be_read_as_json(topics: Command, tmp_
     path.write_text("{\n" + "".join(f"{json.dumps(each)}\n" for each in events))
     out, err = topics("publish", str(path), "--json", code=6)
     assert "published 20 events" in err
-    told = [json.loads(line) for line in out.splitlines()]
+    bad, *told = [json.loads(line) for line in out.splitlines()]
+    assert bad["line"] == 1
+    assert bad["error"].startswith("not JSON")
     assert {(each["event_id"], each["run_id"]) for each in told} == {(e["event_id"], e["run_id"]) for e in events}
     there = {(m.partition(), m.offset()): m.key().decode() for m in records(topics, "events")}
     assert {(each["partition"], each["offset"]): each["run_id"] for each in told} == there
@@ -359,6 +386,12 @@ def test_a_table_escapes_foreign_control_characters(folded: tuple[Command, list[
         assert "\x1b" not in out
 
 
+def test_that_nothing_is_as_asked_for_is_told_in_one_line(folded: tuple[Command, list[str]]) -> None:
+    command, _ = folded
+    assert command("list", "--status", "pending") == ("", f"no runs in {command.prefix}.state are as asked for\n")
+    assert command("list", "--status", "pending", "--json") == ("", "")
+
+
 def test_an_unknown_run_is_exit_code_9(folded: tuple[Command, list[str]]) -> None:
     command, _ = folded
     run_id = str(uuid.uuid4())
@@ -429,7 +462,7 @@ def test_a_worker_ends_with_0_on_sigterm_within_5_seconds(topics: Command) -> No
 def test_a_state_directory_that_cannot_be_made_is_one_line_and_exit_code_5(topics: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     err = topics("worker", "--log-level", "error", "--state-dir", str(tmp_path / "file" / "state"), code=5)[1]
-    assert err.count("\n") == 1
+    assert err == (f"error: {tmp_path / 'file'} is not a directory; give another --state-dir, or move that file away\n")
 
 
 def test_a_worker_serves_its_figures_to_prometheus(topics: Command, tmp_path: Path) -> None:
@@ -439,6 +472,8 @@ def test_a_worker_serves_its_figures_to_prometheus(topics: Command, tmp_path: Pa
     try:
         expected = 'llm_orchestrator_state_events_total{code="",verdict="applied"} 1.0'
         wait_until(lambda: expected in metrics(port))
+        with socket.socket() as neighbour:  # only loopback is taken: by default nobody else may read them
+            neighbour.bind(("127.0.0.2", port))
     finally:
         worker.terminate()
         worker.communicate(timeout=DEADLINE_S)
@@ -536,6 +571,20 @@ def test_a_worker_refuses_rebuilt_stores_and_touches_nothing(folded: tuple[Comma
         assert "use another state directory" in err
     assert (there(), len(records(command, "state"))) == before
     assert sum(report["not_judged"] for report in command.objects("verify")) == 1
+
+
+def test_rebuilt_stores_are_kept_only_where_somebody_asks_for_them(
+    folded: tuple[Command, list[str]], tmp_path: Path
+) -> None:
+    command, _ = folded
+    before = set((tmp_path / "state").iterdir())
+    out, err = command("rebuild")
+    assert "the stores were removed" in err
+    assert set((tmp_path / "state").iterdir()) == before
+    kept, err = command("rebuild", "--directory", str(tmp_path / "kept"))
+    assert kept == out
+    assert err == f"the stores are in {tmp_path / 'kept'}\n"
+    assert list((tmp_path / "kept").rglob("CURRENT"))
 
 
 def test_rebuild_refuses_a_directory_that_has_stores(folded: tuple[Command, list[str]], tmp_path: Path) -> None:
