@@ -20,9 +20,9 @@ from llm_orchestrator_state.cli.help import exit_codes
 from llm_orchestrator_state.cli.lines import LONGEST_LINE, open_lines
 from llm_orchestrator_state.cli.logs import JsonFormatter, TextFormatter
 from llm_orchestrator_state.cli.main import run
-from llm_orchestrator_state.cli.terminal import escaped
 from llm_orchestrator_state.cli.worker import instance_id_of
 from llm_orchestrator_state.errors import BadInput, Configuration
+from llm_orchestrator_state.printable import escaped
 from llm_orchestrator_state.settings import Settings, settings_table
 from llm_orchestrator_state.wire import schemas
 

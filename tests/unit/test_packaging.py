@@ -12,11 +12,10 @@ SCHEMAS = {file.relative_to(CHECKOUT).as_posix() for file in (CHECKOUT / "schema
 
 FIND_DATA = """
 import llm_orchestrator_state
-from llm_orchestrator_state.local.demo import sample
 from llm_orchestrator_state.local.jars import kafka_version
 from llm_orchestrator_state.wire.schemas import MESSAGES, current, history
 print(llm_orchestrator_state.__file__)
-print(kafka_version(), sample().stat().st_size, *(len(history(name)) for name in MESSAGES), *(len(current(name)["fields"]) for name in MESSAGES))
+print(kafka_version(), *(len(history(name)) for name in MESSAGES), *(len(current(name)["fields"]) for name in MESSAGES))
 """
 
 
@@ -45,7 +44,7 @@ def find_data(path: Path) -> list[str]:
 
 
 def test_the_wheel_carries_all_that_is_read_at_run_time(wheel: Path) -> None:
-    needed = SCHEMAS | {"local/pom.xml", "local/sample.jsonl", "py.typed"}
+    needed = SCHEMAS | {"local/pom.xml", "py.typed"}
     assert {f"llm_orchestrator_state/{file}" for file in needed} <= set(zipfile.ZipFile(wheel).namelist())
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import Configuration
+from ..printable import escaped
 from .session import Session, session
-from .terminal import as_json, data, escaped, say
+from .terminal import as_json, data, say
 
 if TYPE_CHECKING:
     from ..kafka.cluster import Cluster

@@ -9,8 +9,8 @@ from typing import TextIO
 
 import msgspec
 
+from ..printable import escaped
 from ..settings import Settings
-from .terminal import escaped
 
 PACKAGE = "llm_orchestrator_state"
 CLIENT_LOGGER = "llm_orchestrator_state.kafka.logs"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..printable import escaped
 from ..units import duration_text, size_text
 from .session import session
-from .terminal import as_json, counted, data, escaped, table
+from .terminal import as_json, counted, data, table
 
 if TYPE_CHECKING:
     from ..operations.status import Status

@@ -10,20 +10,10 @@ from contextlib import contextmanager
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from ..printable import UNPRINTABLE, escaped
+
 if TYPE_CHECKING:
     from .columns import Column, Fitted
-
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-"""Control characters, line separators, and the invisible ones that reorder or hide text."""
-
-
-def escaped(text: str) -> str:
-    """The text with what could drive or deceive a terminal written as escapes: run ids and errors are foreign text."""
-    return _UNPRINTABLE.sub(lambda found: _escape(found[0]), text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()
 
 
 def _as_json_writes(found: re.Match[str]) -> str:
@@ -51,7 +41,7 @@ def data(line: bytes) -> None:
     are, and every other text has been escaped before.
     """
     if not line.isascii() and sys.stdout.isatty():
-        line = _UNPRINTABLE.sub(_as_json_writes, line.decode(errors="surrogateescape")).encode()
+        line = UNPRINTABLE.sub(_as_json_writes, line.decode(errors="surrogateescape")).encode()
     sys.stdout.buffer.write(line)
     sys.stdout.buffer.write(b"\n")
 

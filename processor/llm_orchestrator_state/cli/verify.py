@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import Different
+from ..printable import escaped
 from .processing import stores, worker_config
 from .progress import progress
 from .session import Session, session
-from .terminal import as_json, counted, data, escaped, table, while_read
+from .terminal import as_json, counted, data, table, while_read
 
 if TYPE_CHECKING:
     from ..engine.verify import PartitionReport
