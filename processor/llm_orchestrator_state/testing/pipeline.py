@@ -1,16 +1,4 @@
-"""The whole pipeline in memory, for the tests of programs that publish events or read states.
-
-The same fold and the same codecs as the processor's, and no broker::
-
-    pipeline = InMemoryPipeline()
-    pipeline.publish(event)                    # a TransitionEvent, or a line of the JSON lines form as a dict
-    assert pipeline.state(event.run_id).status == "pending"
-
-A program that is given its publisher is tested with one of the pipeline's::
-
-    with pipeline.publisher() as publisher:
-        program(publisher)
-"""
+"""Events in, and what the processor makes of them, in memory."""
 
 from __future__ import annotations
 
@@ -20,26 +8,26 @@ from uuid import UUID
 
 import msgspec
 
-from .client.producer import Delivered
-from .client.transport import Headers as EventHeaders
-from .client.transport import OnDelivery
-from .engine.outputs import Record
-from .engine.task import PartitionTask
-from .errors import EventRejected, InvalidState
-from .kafka.interface import Headers
-from .kafka.partitioner import partition_of
-from .kafka.properties import MAX_EVENT_BYTES
-from .model.checkpoint import Checkpoint
-from .model.events import TransitionEvent
-from .model.state import WorkflowState
-from .model.verdicts import Code
-from .store.interface import Positions
-from .store.memory import MemoryStore
-from .wire.codec import Codec
-from .wire.jsonlines import parse_line
+from ..client.producer import Delivered
+from ..client.transport import Headers as EventHeaders
+from ..client.transport import OnDelivery
+from ..engine.outputs import Record
+from ..engine.task import PartitionTask
+from ..errors import EventRejected, InvalidState
+from ..kafka.interface import Headers
+from ..kafka.partitioner import partition_of
+from ..kafka.properties import MAX_EVENT_BYTES
+from ..model.checkpoint import Checkpoint
+from ..model.events import TransitionEvent
+from ..model.state import WorkflowState
+from ..model.verdicts import Code
+from ..store.interface import Positions
+from ..store.memory import MemoryStore
+from ..wire.codec import Codec
+from ..wire.jsonlines import parse_line
 
 if TYPE_CHECKING:
-    from .client.publishing import AsyncDelivery, AsyncPublisher, Delivery, Publisher
+    from ..client.publishing import AsyncDelivery, AsyncPublisher, Delivery, Publisher
 
 
 class RejectedEvent(NamedTuple):
@@ -123,13 +111,13 @@ class InMemoryPipeline:
 
     def publisher(self) -> Publisher:
         """One whose events are judged when publish() returns."""
-        from .client.publishing import Publisher
+        from ..client.publishing import Publisher
 
         return Publisher(transport=_InMemoryTransport(self))
 
     def async_publisher(self) -> AsyncPublisher:
         """The same for asyncio."""
-        from .client.publishing import AsyncPublisher
+        from ..client.publishing import AsyncPublisher
 
         return AsyncPublisher(transport=_InMemoryTransport(self))
 

@@ -1,0 +1,17 @@
+"""For the tests of programs that publish events, read states, or keep them in a store; and for new stores' own tests.
+
+The whole pipeline in memory: the same fold and the same codecs as the processor's, and no broker::
+
+    pipeline = InMemoryPipeline()
+    pipeline.publish(event)                    # a TransitionEvent, or a line of the JSON lines form as a dict
+    assert pipeline.state(event.run_id).status == "pending"
+
+A program that is given its publisher is tested with one of the pipeline's::
+
+    with pipeline.publisher() as publisher:
+        program(publisher)
+"""
+
+from .pipeline import AsyncInMemoryReader, InMemoryPipeline, RejectedEvent
+
+__all__ = ["AsyncInMemoryReader", "InMemoryPipeline", "RejectedEvent"]
