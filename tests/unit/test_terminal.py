@@ -83,6 +83,7 @@ def test_wide_characters_keep_the_columns_in_line() -> None:
         (5, None, "lines", 0.5, "5 lines, 10/s"),
         (3, 3, "partitions", 1.0, "3 of 3 partitions, 3/s"),
         (0, 7, "events", 2.0, "0 of 7 events"),
+        (9, 10, "events", 0.01, "9 of 10 events"),
         (5 << 20, 1 << 30, "bytes", 1.0, "5.0 MiB of 1.0 GiB, 5.0 MiB/s, 3m 23s left"),
     ],
 )

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 QUIET_S = 1.0
 """What is done within this time shows no progress: it would flicker."""
 
+LEAST_S = 0.1
+"""Before a rate is told."""
+
 LINE_S = 5.0
 """Between two lines where stderr is no terminal: it is read later, or by a machine."""
 
@@ -45,20 +48,35 @@ class _Nothing:
     def close(self) -> None: ...
 
 
+class _Pace:
+    """For how long the part that is being worked on has been, for a rate and what is left are of that part."""
+
+    def __init__(self) -> None:
+        self._what = ""
+        self._began = time.monotonic()
+
+    def seconds(self, what: str) -> float:
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._began = what, now
+        return now - self._began
+
+
 class _Lines:
-    """`verifying partition 3: 120,000 of 1,000,000 events, 40,000/s, 22s left`"""
+    """`verifying partition 3 (4 of 4): 120,000 of 1,000,000 events, 40,000/s, 22s left`"""
 
     def __init__(self, doing: str, unit: str) -> None:
         self._doing = doing
         self._unit = unit
-        self._began = self._last = time.monotonic()
+        self._pace = _Pace()
+        self._last = time.monotonic()
 
     def update(self, done: int, total: int | None = None, what: str = "") -> None:
-        now = time.monotonic()
+        now, seconds = time.monotonic(), self._pace.seconds(what)
         if now - self._last < LINE_S:
             return
         self._last = now
-        say(f"{self._doing}{what and ' '}{what}: {amount(done, total, self._unit, now - self._began)}")
+        say(f"{self._doing}{what and ' '}{what}: {amount(done, total, self._unit, seconds)}")
 
     def close(self) -> None: ...
 
@@ -67,14 +85,15 @@ class _Bar:
     def __init__(self, doing: str, unit: str) -> None:
         self._doing = doing
         self._unit = unit
+        self._pace = _Pace()
         self._began = time.monotonic()
         self._display: Progress | None = None
         self._task: TaskID | None = None
 
     def update(self, done: int, total: int | None = None, what: str = "") -> None:
-        seconds = time.monotonic() - self._began
+        seconds = self._pace.seconds(what)
         if self._display is None or self._task is None:
-            if seconds < QUIET_S:
+            if time.monotonic() - self._began < QUIET_S:
                 return
             self._display, self._task = self._started()
         text = amount(done, total, self._unit, seconds)
@@ -108,9 +127,9 @@ def amount(done: int, total: int | None, unit: str, seconds: float) -> str:
 
     named = "" if unit == "bytes" else f" {unit}"
     text = f"{number(done)}{named}" if total is None else f"{number(done)} of {number(total)}{named}"
-    rate = done / seconds if seconds else 0.0
-    if rate < 1:
+    if seconds < LEAST_S or done < seconds:  # less than one a second is no rate
         return text
+    rate = done / seconds
     left = "" if total is None or done >= total else f", {duration_text((total - done) / rate)} left"
     return f"{text}, {number(rate)}/s{left}"
 

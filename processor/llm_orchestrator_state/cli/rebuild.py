@@ -93,7 +93,7 @@ def _rebuilt(call: Session, directory: Path, *, partial: bool, into: str | None)
     with progress("rebuilding", "events") as shown:
         for each in engine.rebuild(cluster, SystemClock(), config, fresh, target):
             done[each.partition] = each
-            part = f"partition {each.partition} of {config.format.partitions}"
+            part = f"partition {each.partition} ({each.partition + 1} of {config.format.partitions})"
             shown.update(each.position - each.missing, each.end - each.missing, part)
     return list(done.values())
 

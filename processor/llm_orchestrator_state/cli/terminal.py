@@ -37,10 +37,10 @@ def drop_output() -> None:
 def data(line: bytes) -> None:
     """One line of data on stdout, in UTF-8 whatever the locale says.
 
-    On a terminal what could drive it is written as JSON writes it: JSON leaves the control characters above 127 as they
+    On a terminal what could drive it is written as JSON writes it: JSON leaves the control characters from 127 on as they
     are, and every other text has been escaped before.
     """
-    if not line.isascii() and sys.stdout.isatty():
+    if (not line.isascii() or b"\x7f" in line) and sys.stdout.isatty():
         line = UNPRINTABLE.sub(_as_json_writes, line.decode(errors="surrogateescape")).encode()
     sys.stdout.buffer.write(line)
     sys.stdout.buffer.write(b"\n")

@@ -68,7 +68,7 @@ def _reports(call: Session, *, hidden: bool) -> Iterator[PartitionReport]:
         scratch = stores(cluster, Path(directory))
         for partition in range(config.format.partitions):
             fold, kept = scratch.open(partition), local.open_read_only(partition)
-            part = f"partition {partition} of {config.format.partitions}"
+            part = f"partition {partition} ({partition + 1} of {config.format.partitions})"
             shown.update(0, None, part)
             try:
                 yield engine.verify(
