@@ -79,6 +79,8 @@ def command(
     for name in [name for name in os.environ if name.startswith("LLM_ORCHESTRATOR_STATE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    # not by the environment: Kafka's own files are in the user's cache too, and are not fetched again for each test
+    monkeypatch.setattr("llm_orchestrator_state.cli.reading.xdg_directory", lambda _: tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
     return Command(kafka, topic_prefix, tmp_path, capfd)
 

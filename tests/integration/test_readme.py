@@ -57,6 +57,7 @@ def stage(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Stage:
         "LLM_ORCHESTRATOR_STATE_TOPIC_PREFIX": prefix,
         "LLM_ORCHESTRATOR_STATE_STATE_DIR": str(directory / "state"),
         "XDG_CONFIG_HOME": str(directory),
+        "XDG_CACHE_HOME": str(directory / "cache"),
     }
     others = {name: value for name, value in os.environ.items() if not name.startswith("LLM_ORCHESTRATOR_STATE_")}
     return Stage(kafka, prefix, directory, {**others, **own})

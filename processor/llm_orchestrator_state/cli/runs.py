@@ -10,11 +10,12 @@ import typer
 
 from ..errors import InvalidState, NotFound
 from ..units import duration_text, parse_duration
-from .progress import progress
+from .reading import NoCache, reading
 from .session import session
 from .terminal import data, record, say, table
 
 if TYPE_CHECKING:
+    from ..client.reading.filter import Filters
     from ..model.records import StateRecord, StepRecord
     from ..model.status import WorkflowStatus
     from .columns import Column
@@ -29,17 +30,20 @@ def get(
     context: typer.Context,
     run: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
     *,
+    no_cache: NoCache = False,
     json: Annotated[bool, typer.Option("--json", help="Print the complete state as a JSON object.")] = False,
 ) -> None:
     """Show one run. Reads only its partition of the state topic; exit code 9 when there is no such run."""
     run_id = canonical(run)
     from ..client.read import partitions_of
-    from ..client.states import run_state
+    from ..kafka.partitioner import partition_of
     from ..model.form_writing import write_state
 
     call = session(context)
     topic = call.topics.state
-    state = run_state(call.log, topic, len(partitions_of(call.log.admin, topic)), call.codec, run_id)
+    partition = partition_of(run_id.encode(), len(partitions_of(call.admin, topic)))
+    with reading(call, no_cache=no_cache, partitions=[partition]) as runs:
+        state = runs.record(run_id)
     if state is None:
         raise NotFound(f"no run {run_id} in {topic}; `list` shows the runs there are")
     if json:
@@ -64,44 +68,31 @@ def list_(
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="At most so many.")] = None,
+    no_cache: NoCache = False,
     json: Annotated[bool, typer.Option("--json", help="Print complete states, one JSON object a line.")] = False,
 ) -> None:
     """List runs, the most recently updated first; all of them unless told otherwise."""
-    from ..client.read import partitions_of
-    from ..client.states import Filter, list_states
     from ..model.form_writing import write_state
 
     if status is not None and active:
         raise typer.BadParameter("give --status or --active, not both")
-    wanted = Filter(
-        status=None if status is None else _status(status),
-        active=active,
-        workflow_id=workflow_id,
-        unchanged_since=None if stale_for is None else time.time() - parse_duration(stale_for),
-    )
+    wanted: Filters = {
+        "status": None if status is None else _status(status),
+        "active": active,
+        "workflow_id": workflow_id,
+        "stale_for": None if stale_for is None else parse_duration(stale_for),
+    }
     call = session(context)
     topic = call.topics.state
-    partitions = partitions_of(call.log.admin, topic)
-    with progress("reading", "partitions") as shown:
-        states = list_states(
-            call.log,
-            topic,
-            partitions,
-            call.codec,
-            wanted=wanted,
-            limit=limit,
-            on_partition=lambda done: shown.update(done, len(partitions)),
-        )
-        first = next(states, None)  # everything has been read when the first state comes
-    if first is None:
-        if not json:
-            say(f"no runs in {topic}" if wanted == Filter() else f"no runs in {topic} are as asked for")
-    elif json:
-        data(write_state(first))
-        for state in states:
+    with reading(call, no_cache=no_cache) as runs:
+        page = runs.list(limit=limit, **wanted)
+    if json:
+        for state in page.records():
             data(write_state(state))
+    elif page:
+        table(_run_columns(), map(_row, page.records()))
     else:
-        table(_run_columns(), (_row(state) for state in (first, *states)))
+        say(f"no runs in {topic} are as asked for" if any(wanted.values()) else f"no runs in {topic}")
 
 
 def _status(text: str) -> WorkflowStatus:

@@ -168,8 +168,8 @@ class Asker:
             self._settling.moved()
 
     def _needed(self, wait: Wait) -> list[Feed]:
-        feeds: list[Feed] = [self._feeds.rejections[wait.partition]]
-        if wait.partition in self._feeds.checkpoints:
+        feeds: list[Feed] = [] if wait.judged == "by window" else [self._feeds.rejections[wait.partition]]
+        if wait.checkpoints and wait.partition in self._feeds.checkpoints:
             feeds.append(self._feeds.checkpoints[wait.partition])
         if wait.judged == "by group":
             feeds.append(self._feeds.states[wait.partition])

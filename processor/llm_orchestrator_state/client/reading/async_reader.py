@@ -13,6 +13,7 @@ from uuid import UUID
 
 from ...errors import Connection
 from ...model.checkpoint import Checkpoint
+from ...model.records import StateRecord
 from ...model.state import WorkflowState
 from ...model.status import WorkflowStatus
 from ..producer import Delivered
@@ -117,6 +118,10 @@ class AsyncStateReader:
     async def get(self, run_id: UUID | str) -> WorkflowState | None:
         """See StateReader.get()."""
         return (await self._ready()).queries.get(run_id)
+
+    async def record(self, run_id: UUID | str) -> StateRecord | None:
+        """See StateReader.record()."""
+        return (await self._ready()).queries.record(run_id)
 
     async def by_workflow_id(self, workflow_id: str, *, limit: int | None = None) -> Page:
         """See StateReader.by_workflow_id()."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...model.checkpoint import Checkpoint
+from ...model.records import StateRecord
 from ...model.state import WorkflowState
 from ...wire.codec import Codec
 
@@ -13,8 +14,12 @@ class Decoding:
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
 
+    def record(self, value: bytes) -> StateRecord:
+        """For who writes it out again: JSON values stay text, so that numbers keep their digits."""
+        return self._codec.decode_state(value)
+
     def state(self, value: bytes) -> WorkflowState:
-        return WorkflowState.from_record(self._codec.decode_state(value))
+        return WorkflowState.from_record(self.record(value))
 
     def checkpoint(self, value: bytes) -> Checkpoint:
         return Checkpoint.from_record(self._codec.decode_checkpoint(value))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import overload
 
 from ...errors import InvalidState
+from ...model.records import StateRecord
 from ...model.state import WorkflowState
+from .decoding import Decoding
 from .run import Run
 
 _CURSOR = re.compile(r"(-?\d{1,18})/([0-9a-f-]{36})", re.ASCII).fullmatch
@@ -29,13 +31,11 @@ class Page(Sequence[WorkflowState]):
     cursor: give it to the next call to go on behind the last one; None where this is the end.
     """
 
-    def __init__(
-        self, ids: Sequence[str], values: Sequence[bytes], decode: Callable[[bytes], WorkflowState], cursor: str | None
-    ) -> None:
+    def __init__(self, ids: Sequence[str], values: Sequence[bytes], decoding: Decoding, cursor: str | None) -> None:
         self.ids = ids
         self.cursor = cursor
         self._values = values
-        self._decode = decode
+        self._decoding = decoding
 
     def __len__(self) -> int:
         return len(self._values)
@@ -46,8 +46,12 @@ class Page(Sequence[WorkflowState]):
     def __getitem__(self, index: slice) -> Page: ...
     def __getitem__(self, index: int | slice) -> WorkflowState | Page:
         if isinstance(index, slice):
-            return Page(self.ids[index], self._values[index], self._decode, None)
-        return self._decode(self._values[index])
+            return Page(self.ids[index], self._values[index], self._decoding, None)
+        return self._decoding.state(self._values[index])
+
+    def records(self) -> Iterator[StateRecord]:
+        """The states as Avro data: JSON values as text, with the digits that their numbers were given."""
+        return map(self._decoding.record, self._values)
 
     def __repr__(self) -> str:
         return f"<Page of {len(self)} runs, cursor {self.cursor!r}>"

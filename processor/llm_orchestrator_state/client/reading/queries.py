@@ -11,6 +11,7 @@ from ...errors import Configuration, CorruptStore, Serialization
 from ...kafka.partitioner import partition_of
 from ...model.checkpoint import Checkpoint
 from ...model.limits import KEPT_CHECKPOINTS
+from ...model.records import StateRecord
 from ...model.state import WorkflowState
 from ...model.status import WorkflowStatus
 from .change import Change
@@ -44,11 +45,18 @@ class Queries:
             raise
 
     def get(self, run_id: UUID | str) -> WorkflowState | None:
-        key = run_key(run_id)
+        value = self._value(run_key(run_id))
+        return None if value is None else self._decoding.state(value)
+
+    def record(self, run_id: UUID | str) -> StateRecord | None:
+        value = self._value(run_key(run_id))
+        return None if value is None else self._decoding.record(value)
+
+    def _value(self, key: bytes) -> bytes | None:
         partition = self._home(key)
         with self._reading():
             (value,) = self._following.states[partition].values([key])
-        return None if value is None else self._decoding.state(value)
+        return value
 
     def runs(self, wanted: RunFilter, limit: int | None, cursor: str | None) -> Page:
         behind, now = read_cursor(cursor), now_us()
@@ -57,7 +65,7 @@ class Queries:
             allowed = (run for run in self._index.candidates(wanted) if wanted.allows(run, now))
             runs, following = in_order(allowed, limit, behind)
             values = self._values(runs)
-        return Page([run.id for run in runs], values, self._decoding.state, following)
+        return Page([run.id for run in runs], values, self._decoding, following)
 
     def counts(self) -> dict[WorkflowStatus, int]:
         with self._reading():

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from ...errors import Connection, NotFound
 from ...model.checkpoint import Checkpoint
+from ...model.records import StateRecord
 from ...model.state import WorkflowState
 from ...model.status import WorkflowStatus
 from ..producer import Delivered
@@ -136,6 +137,10 @@ class StateReader:
     def get(self, run_id: UUID | str) -> WorkflowState | None:
         """The run's state; None where there is no such run."""
         return self._ready().queries.get(run_id)
+
+    def record(self, run_id: UUID | str) -> StateRecord | None:
+        """As get(), as Avro data: JSON values as text, with the digits that their numbers were given."""
+        return self._ready().queries.record(run_id)
 
     def by_workflow_id(self, workflow_id: str, *, limit: int | None = None) -> Page:
         """The runs of a definition, the most recently updated first."""

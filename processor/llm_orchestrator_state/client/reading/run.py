@@ -78,7 +78,11 @@ class RunReader:
 
 
 def _read_summary(data: bytes, at: int) -> tuple[dict[str, Any], int]:
-    """Some of a WorkflowState's fields, in the schema's order; the others are passed over."""
+    return read_head(data, at)[0], len(data)
+
+
+def read_head(data: bytes, at: int) -> tuple[dict[str, Any], int]:
+    """Some of a WorkflowState's fields up to updated_at, in the schema's order; the others are passed over."""
     at = _skip(data, at)  # id
     workflow_id, at = read_string(data, at)
     at = _skip(data, at)  # workflow_name
@@ -110,7 +114,7 @@ def _read_summary(data: bytes, at: int) -> tuple[dict[str, Any], int]:
         "status": status,
         "updated_at": updated_at,
     }
-    return summary, len(data)
+    return summary, at
 
 
 def _skip(data: bytes, at: int) -> int:

@@ -2,7 +2,8 @@
 
 An event is judged when its run's source-offset has reached its own, when a rejection names it, or when the group's
 committed offset has passed it (a duplicate emits nothing). Markers become visible per partition, not all at once: before
-an event is called applied, the other topics are read up to the end that they had after it was seen to be judged.
+an event is called applied, the other topics are read up to the end that they had after it was seen to be judged. One
+that its run's deduplication window has was applied, whatever the rejections will say of copies of it.
 """
 
 from __future__ import annotations
@@ -14,27 +15,31 @@ from concurrent.futures import Future
 from typing import Literal
 
 from ...errors import EventRejected, StateError
+from ...model.ids import short_id
 from ..producer import Delivered
 from .feeds import Feed
 from .index import RunIndex
 from .life import Life, fulfil, refuse
 from .rejections import Found, Rejected, RejectionFeed
 from .run import Run
+from .window import Window
 
-Judged = Literal["by state", "by group"]
+Judged = Literal["by state", "by group", "by window"]
 
 
 class Wait:
     """One event.
 
     judged: how that is known; None while it is not. needs: positions that must be reached before it is applied; None as
-    long as they have not been asked for.
+    long as they have not been asked for. checkpoints: whether those that it made or removed are waited for.
     """
 
-    __slots__ = ("event_id", "future", "judged", "key", "needs", "offset", "partition", "since")
+    __slots__ = ("checkpoints", "event_id", "future", "judged", "key", "needs", "offset", "partition", "short", "since")
 
-    def __init__(self, delivered: Delivered, future: Future[None]) -> None:
+    def __init__(self, delivered: Delivered, future: Future[None], *, checkpoints: bool) -> None:
         self.event_id = delivered.event_id
+        self.short = short_id(delivered.event_id)
+        self.checkpoints = checkpoints
         self.key = delivered.run_id.encode()
         self.partition, self.offset = delivered.partition, delivered.offset
         self.future = future
@@ -46,13 +51,20 @@ class Wait:
 class Settling:
     """The waits. All but wait_for_work() is done under the reader's lock.
 
-    rejections: of a partition, where they are followed.
+    rejections: of a partition, where they are followed. window: of a run, by its partition and key; None of no run.
     """
 
-    def __init__(self, life: Life, index: RunIndex, rejections: Callable[[int], RejectionFeed | None]) -> None:
+    def __init__(
+        self,
+        life: Life,
+        index: RunIndex,
+        rejections: Callable[[int], RejectionFeed | None],
+        window: Callable[[int, bytes], Window | None],
+    ) -> None:
         self._life = life
         self._index = index
         self._rejections = rejections
+        self._window = window
         self._waits: dict[bytes, list[Wait]] = {}
         self.unplaced: list[Wait] = []
         """Of partitions whose rejections are not known back to the event."""
@@ -63,25 +75,29 @@ class Settling:
         """Whether anybody waits."""
         return bool(self._waits or self.unplaced)
 
-    def add(self, delivered: Delivered) -> Future[None]:
-        """Done when the event is settled: with EventRejected when it was rejected."""
-        wait = Wait(delivered, self._life.future())
+    def add(self, delivered: Delivered, *, checkpoints: bool) -> Future[None]:
+        """Done when the event is settled: with EventRejected when it was rejected. checkpoints: see Wait."""
+        wait = Wait(delivered, self._life.future(), checkpoints=checkpoints)
+        first = not self
         rejections = self._rejections(wait.partition)
         if rejections is None or not rejections.knows(wait.offset):
             self.unplaced.append(wait)
+            self.work.set()
         else:
             self.place(wait, rejections)
-        self.work.set()
+        if first:
+            self.work.set()  # who asks looks more often while somebody waits
         return wait.future
 
     def place(self, wait: Wait, rejections: RejectionFeed) -> None:
         if (why := rejections.get(wait.offset)) is not None:
             _reject(wait, why)
             return
-        self._waits.setdefault(wait.key, []).append(wait)
         run = self._index.get(wait.key)
         if run is not None and run.judged >= wait.offset:
-            wait.judged = "by state"
+            self._seen(wait)
+        if not wait.future.done():
+            self._waits.setdefault(wait.key, []).append(wait)
 
     def place_all(self, waits: Iterable[Wait], rejections: RejectionFeed) -> None:
         """Of those that were unplaced, and are not settled meanwhile."""
@@ -108,8 +124,16 @@ class Settling:
         """See feeds.Listener."""
         for wait in self._waits.get(key, ()):
             if wait.judged is None and wait.offset <= offset:
-                wait.judged = "by state"
-                self.work.set()
+                self._seen(wait)
+
+    def _seen(self, wait: Wait) -> None:
+        """Its run's source-offset has reached it."""
+        window = self._window(wait.partition, wait.key)
+        wait.judged = "by window" if window is not None and window.has(wait.short) else "by state"
+        if wait.judged == "by window" and not wait.checkpoints:
+            fulfil(wait.future)
+        else:
+            self.work.set()
 
     def rejected(self, partition: int, found: Found) -> None:
         if not found:

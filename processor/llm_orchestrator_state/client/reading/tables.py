@@ -74,7 +74,7 @@ class Tables:
         store = self._open(partition)
         positions = store.positions()
         if positions is not None and (reason := self._why_anew(positions, known)):
-            log.warning("%s, partition %d: reading it all again, because %s", self._directory, partition, reason)
+            log.info("%s, partition %d: reading it all again, because %s", self._directory, partition, reason)
             self._clear(partition)
             store, positions = self._open(partition), None
         return Opened(store, positions or Positions(None, known.start, time.time()))
