@@ -15,6 +15,7 @@ from ...wire.codec import Codec
 from ..producer import Delivered
 from .asking import Asker, Lag
 from .change import Change
+from .checkpoints import id_reader
 from .decoding import Decoding
 from .filter import RunFilter
 from .follower import FOLLOWER, Follower
@@ -25,6 +26,7 @@ from .queries import Queries
 from .run import RunReader
 from .settling import Settling
 from .watching import Watch
+from .window import Window, WindowReader
 
 CLOSING_S = 5.0
 """How long the end of the threads is waited for. One that asks brokers which are away takes longer, and ends by itself."""
@@ -45,23 +47,26 @@ class Core:
         admin = cluster.admin
         conf = {**with_pass_through(FOLLOWER, admin.bootstrap_servers, admin.properties), "error_cb": log_error}
         follower = Follower(Reader(conf, logger=logger), self.life, self._moved, self._is_awaited)
-        self._following = Following(
+        self.following = Following(
             cluster,
             self.life,
             RunReader(registry),
+            id_reader(registry),
             follower,
             partitions=options.partitions,
             directory=None if options.directory is None else Path(options.directory),
             checkpoints=options.checkpoints,
         )
-        self._settling = Settling(self.life, self._following.index, self._following.rejections.get)
-        self._asker = Asker(cluster, self.life, self._following, self._settling)
-        self.queries = Queries(self.life, self._following, Decoding(Codec(registry)))
+        self._windows = WindowReader(registry)
+        self._settling = Settling(self.life, self.following.index, self.following.rejections.get, self._window)
+        self._asker = Asker(cluster, self.life, self.following, self._settling)
+        self.decoding = Decoding(Codec(registry))
+        self.queries = Queries(self.life, self.following, self.decoding)
         self._threads = [
             threading.Thread(target=self.life.guarded(work), name=f"state-reader-{name}", daemon=True)
             for name, work in (("follower", follower.run), ("asker", self._asker.run))
         ]
-        self._following.begin(self._settling)
+        self.following.begin(self._settling)
         for thread in self._threads:
             thread.start()
 
@@ -78,32 +83,32 @@ class Core:
                 thread.join(CLOSING_S)
             try:
                 if self.life.ended_by(Closed):
-                    self._following.note()
+                    self.following.note()
             finally:
-                self._following.close(damaged=self.life.ended_by(CorruptStore))
+                self.following.close(damaged=self.life.ended_by(CorruptStore))
 
     def _moved(self) -> None:
         with self.life.lock:
-            self._following.moved()
+            self.following.moved()
             self._settling.moved()
 
     def _is_awaited(self) -> bool:
-        return bool(self._settling) or not self._following.is_ready()
+        return bool(self._settling) or not self.following.is_ready()
 
     # --- how far it has come ------------------------------------------------------------------------------------------
 
     def is_ready(self) -> bool:
-        return self._following.is_ready()
+        return self.following.is_ready()
 
     def when_ready(self) -> Future[None]:
         self.life.check()
         with self.life.lock:
-            return self._following.when_ready()
+            return self.following.when_ready()
 
     def progress(self) -> Progress:
         self.life.check()
         with self.life.lock:
-            return self._following.progress()
+            return self.following.progress()
 
     def lag(self) -> Future[Lag]:
         self.life.check()
@@ -116,31 +121,38 @@ class Core:
 
     # --- waiting for changes ------------------------------------------------------------------------------------------
 
-    def settle(self, delivered: Delivered) -> Future[None]:
-        """Done when the event is settled, and what it wrote can be read."""
+    def settle(self, delivered: Delivered, *, checkpoints: bool = True) -> Future[None]:
+        """Done when the event is settled, and what it wrote can be read.
+
+        checkpoints: whether also in the checkpoints, where they are followed. It takes longer.
+        """
         self.life.check()
         if delivered.offset < 0:
             raise Connection(
                 f"the broker has not told where event {delivered.event_id} is; publish it again: it is recognised by its "
                 "id, and its place is known then"
             )
-        self._following.check_followed(delivered.partition)
+        self.following.check_followed(delivered.partition)
         with self.life.lock:
-            return self._settling.add(delivered)
+            return self._settling.add(delivered, checkpoints=checkpoints and bool(self.following.checkpoints))
+
+    def _window(self, partition: int, key: bytes) -> Window | None:
+        (value,) = self.following.states[partition].values([key])
+        return None if value is None else self._windows.read(value)
 
     def watch(self, wanted: RunFilter, key: bytes | None, wake: Callable[[], None], *, current: bool) -> Watch:
         """Registered from now on. wake: called, from any thread, when there is something for next_change()."""
         self.life.check()
         watch = Watch(wanted, key, wake)
         with self.life.lock:
-            watch.begin(self._following.index.candidates(wanted), tell=current)
-            self._following.listen(watch)
+            watch.begin(self.following.index.candidates(wanted), tell=current)
+            self.following.listen(watch)
         self.life.listen(wake)
         return watch
 
     def unwatch(self, watch: Watch) -> None:
         with self.life.lock:
-            self._following.forget(watch)
+            self.following.forget(watch)
         self.life.forget(watch.wake)
 
     def next_change(self, watch: Watch) -> Change | None:

@@ -17,6 +17,7 @@ from ...kafka.interface import LogRange
 from ...kafka.topic_settings import DAY_MS
 from ...store.interface import Store
 from ..read import partitions_of
+from .checkpoints import CheckpointFeed, CheckpointId
 from .feeds import Listener as StateListener
 from .feeds import Place, StateFeed, TableFeed
 from .follower import Follower
@@ -54,6 +55,7 @@ class Following:
         cluster: Cluster,
         life: Life,
         reader: RunReader,
+        checkpoint_id: CheckpointId,
         follower: Follower,
         *,
         partitions: Collection[int] | None,
@@ -63,13 +65,14 @@ class Following:
         self._cluster = cluster
         self._life = life
         self._reader = reader
+        self._checkpoint_id = checkpoint_id
         self._follower = follower
         self._on_rejected: Callable[[int, Found], None] = lambda _partition, _found: None
         self.index = RunIndex()
         self.partition_count = len(partitions_of(cluster.admin, cluster.topics.state))
         self.partitions = _chosen(partitions, self.partition_count)
         self.states: dict[int, StateFeed] = {}
-        self.checkpoints: dict[int, TableFeed] = {}
+        self.checkpoints: dict[int, CheckpointFeed] = {}
         self.rejections: dict[int, RejectionFeed] = {}
         self._goals: list[tuple[TableFeed, int, int]] = []
         self._waiting: list[Future[None]] = []
@@ -186,8 +189,10 @@ class Following:
         tables, logs = self._prepare(topics.checkpoints, directory)
         for partition, known in logs.items():
             store, positions = tables.open(partition, known, lambda _partition, _store: None)
-            self.checkpoints[partition] = TableFeed(Place(topics.checkpoints, partition), store, positions, self._life)
-            self._add_goal(self.checkpoints[partition], known)
+            place = Place(topics.checkpoints, partition)
+            table = CheckpointFeed(place, store, positions, self._life, self._checkpoint_id)
+            self.checkpoints[partition] = table
+            self._add_goal(table, known)
 
     def _prepare(self, topic: str, directory: Path | None) -> tuple[Tables, dict[int, LogRange]]:
         admin = self._cluster.admin
