@@ -25,9 +25,11 @@ from llm_orchestrator_state.client.reading.run import UNREADABLE, Run, RunReader
 from llm_orchestrator_state.client.reading.settling import Settling
 from llm_orchestrator_state.client.reading.tables import Tables
 from llm_orchestrator_state.client.reading.watching import Watch
+from llm_orchestrator_state.client.reading.window import Window, WindowReader
 from llm_orchestrator_state.errors import Closed, EventRejected, InvalidState, StateError
 from llm_orchestrator_state.kafka.interface import LogRange
 from llm_orchestrator_state.model import StepState, WorkflowState
+from llm_orchestrator_state.model.ids import short_id
 from llm_orchestrator_state.model.status import StepStatus, WorkflowStatus
 from llm_orchestrator_state.model.verdicts import Code
 from llm_orchestrator_state.store.interface import Positions
@@ -220,18 +222,25 @@ class Scene:
     def __init__(self) -> None:
         self.life = Life()
         self.index = RunIndex()
-        self.settling = Settling(self.life, self.index, lambda _: self.rejections)
+        self.settling = Settling(self.life, self.index, lambda _: self.rejections, self.window)
         self.rejections = RejectionFeed(Place("rejections", 0), 0, self.life, self.settling.rejected)
         self.states = StateFeed(
             Place("state", 0), MemoryStore(), Positions(None, 0, 0.0), self.life, self.index, RunReader(None)
         )
         self.states.listeners.append(self.settling)
 
-    def publish(self, offset: int) -> Future[None]:
-        return self.settling.add(Delivered(str(uuid.uuid4()), KEYS[0].decode(), 0, offset))
+    def window(self, _partition: int, key: bytes) -> Window | None:
+        (value,) = self.states.values([key])
+        return None if value is None else WindowReader(None).read(value)
 
-    def state(self, offset: int, position: int) -> None:
-        value = Codec().encode_state(WorkflowState.new("w", "W").to_record())
+    def publish(self, offset: int, event_id: uuid.UUID | None = None, *, checkpoints: bool = False) -> Future[None]:
+        delivered = Delivered(str(event_id or uuid.uuid4()), KEYS[0].decode(), 0, offset)
+        return self.settling.add(delivered, checkpoints=checkpoints)
+
+    def state(self, offset: int, position: int, applied: Sequence[uuid.UUID] = ()) -> None:
+        state = WorkflowState.new("w", "W")
+        state.recent_event_ids = b"".join(short_id(str(event_id)) for event_id in applied)
+        value = Codec().encode_state(state.to_record())
         self.states.take([Record(KEYS[0], value, [("source-offset", b"%d" % offset)])], position)  # type: ignore[list-item]
 
     def confirm(self, needed: int) -> None:
@@ -258,6 +267,33 @@ def test_an_event_is_applied_only_when_the_rejections_were_read_up_to_their_end(
     scene.settling.moved()
     assert waiting.result(0) is None
     assert not scene.settling
+
+
+def test_an_event_that_the_run_remembers_is_applied_at_once(scene: Scene) -> None:
+    ours = uuid.uuid4()
+    waiting, other = scene.publish(5, ours), scene.publish(6)
+    scene.state(7, 2, [uuid.uuid4(), ours, uuid.uuid4()])
+    assert waiting.result(0) is None
+    assert not other.done()
+    late = scene.publish(4, ours)
+    assert late.result(0) is None
+
+
+def test_its_checkpoint_is_waited_for_all_the_same(scene: Scene) -> None:
+    ours = uuid.uuid4()
+    waiting = scene.publish(5, ours, checkpoints=True)
+    scene.state(5, 2, [ours])
+    assert not waiting.done()
+    assert [wait.judged for wait in scene.settling.to_confirm()] == ["by window"]
+
+
+def test_a_window_tells_the_version_that_an_event_made_or_one_left_behind() -> None:
+    first, second, third = (bytes([n]) * 8 for n in range(3))
+    assert Window(7, second, first + second).version_after(second) == 7
+    assert Window(7, third, first + second + third).version_after(second) == 6
+    assert Window(7, third, first + second).version_after(second) == 6  # the third had an attempt
+    assert Window(40, third, third).version_after(first) == 8
+    assert Window(3, third, third).version_after(first) == 1
 
 
 def test_a_rejection_that_arrives_before_that_end_wins(scene: Scene) -> None:
