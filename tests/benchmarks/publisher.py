@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from confluent_kafka import Producer
@@ -29,6 +29,13 @@ ROUNDS = 3
 Figures = dict[str, Any]
 
 
+class _Taken(NamedTuple):
+    """cpu_s: of this process, librdkafka's threads included."""
+
+    seconds: float
+    cpu_s: float
+
+
 def publisher(on: System, events: int, steps: int) -> Figures:
     """events: of one round; raw and ours take turns, and the medians are told."""
     random_bits = random.Random(7)
@@ -37,22 +44,24 @@ def publisher(on: System, events: int, steps: int) -> Figures:
     encoded = [encode(event) for event in ready]
     gc.collect()
     gc.freeze()  # what is ready beforehand is not this measurement's garbage
-    raw: list[float] = []
-    ours: list[float] = []
+    raw: list[_Taken] = []
+    ours: list[_Taken] = []
     with topics(on, "publisher") as made:
         for _ in range(ROUNDS):
-            raw.append(events / _seconds(lambda: _produce(made, encoded)))
-            ours.append(events / _seconds(lambda: _publish(made, ready)))
+            raw.append(_taken(lambda: _produce(made, encoded)))
+            ours.append(_taken(lambda: _publish(made, ready)))
     figures = {
         "events": events,
         "event_bytes": median(len(value) for _, value in encoded),
-        "raw_per_s": median(raw),
-        "published_per_s": median(ours),
-        "ratio": median(mine / theirs for mine, theirs in zip(ours, raw, strict=True)),
-        "encode_us": _seconds(lambda: _exhaust(map(encode, ready))) / events * 1e6,
+        "raw_per_s": events / median(each.seconds for each in raw),
+        "published_per_s": events / median(each.seconds for each in ours),
+        "ratio": median(theirs.seconds / mine.seconds for mine, theirs in zip(ours, raw, strict=True)),
+        "raw_cpu_us": median(each.cpu_s for each in raw) / events * 1e6,
+        "published_cpu_us": median(each.cpu_s for each in ours) / events * 1e6,
+        "encode_cpu_us": _taken(lambda: _exhaust(map(encode, ready))).cpu_s / events * 1e6,
         "steps": steps,
-        "step_us": _seconds(lambda: _with_handles(steps)) / steps * 1e6,
-        "two_events_us": _seconds(lambda: _without_handles(steps)) / steps * 1e6,
+        "step_cpu_us": _taken(lambda: _with_handles(steps)).cpu_s / steps * 1e6,
+        "two_events_cpu_us": _taken(lambda: _without_handles(steps)).cpu_s / steps * 1e6,
     }
     gc.unfreeze()
     return figures
@@ -145,7 +154,7 @@ def _exhaust(each: Iterable[object]) -> None:
     deque(each, 0)
 
 
-def _seconds(call: Callable[[], None]) -> float:
-    began = time.perf_counter()
+def _taken(call: Callable[[], None]) -> _Taken:
+    cpu_s, began = time.process_time(), time.perf_counter()
     call()
-    return time.perf_counter() - began
+    return _Taken(time.perf_counter() - began, time.process_time() - cpu_s)

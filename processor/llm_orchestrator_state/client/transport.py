@@ -89,7 +89,7 @@ class KafkaTransport:
     def send(self, key: bytes, value: bytes, headers: Headers | None, on_delivery: OnDelivery) -> bool:
         try:
             if headers is None:
-                self._producer.produce(self.topic, value, key, on_delivery=on_delivery)
+                self._producer.produce(self.topic, value, key, -1, on_delivery)
             else:
                 self._producer.produce(self.topic, value, key, on_delivery=on_delivery, headers=headers)
         except BufferError:

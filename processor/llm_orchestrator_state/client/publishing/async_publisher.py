@@ -57,13 +57,10 @@ class AsyncPublisher:
     async def publish(self, event: TransitionEvent) -> AsyncDelivery:
         """Queue one event; awaits only while the queue is full. Raises as Publisher.publish() does."""
         outbox = self._outbox
-        outbox.check_usable()
-        if not outbox.is_open:
-            await self._open()
         key, value = outbox.encode(event)
         headers = trace_headers()
         delivery = AsyncDelivery(self, event.event_id, event.run_id)
-        while not outbox.offer(key, value, headers, delivery.settle):
+        while not (outbox.transport or await self._open()).send(key, value, headers, delivery):
             await self._something_delivered()
         self._sent += 1
         if not self._sent % POLLED_EACH:
@@ -88,7 +85,6 @@ class AsyncPublisher:
             self._end()
 
     async def __aenter__(self) -> Self:
-        self._outbox.check_usable()
         await self._open()
         return self
 
@@ -171,10 +167,9 @@ class AsyncPublisher:
         except TimeoutError:
             pass
 
-    async def _open(self) -> None:
+    async def _open(self) -> Transport:
         async with self._opening:
-            if not self._outbox.is_open:
-                await asyncio.to_thread(self._outbox.open)
+            return await asyncio.to_thread(self._outbox.open)
 
     def _end(self) -> None:
         if self._timer is not None:

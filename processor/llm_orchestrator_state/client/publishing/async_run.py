@@ -70,7 +70,8 @@ class AsyncRunHandle:
     ) -> AsyncAttempts:
         """A step that is tried again: ``async for attempt in run.attempts("classify"): async with attempt as step: ...``.
 
-        max_attempts: in this loop. What the last of them raises leaves the loop, and so does what is not retry_on.
+        max_attempts: in this loop. What the last of them raises leaves the loop, and so do an EventRejected and
+            what is not retry_on.
         wait_s: between two of them, or a function from the number of the failed one to that.
         """
         step_id = step_id_of(name, key)
@@ -131,6 +132,18 @@ class AsyncRunHandle:
         """The run is over without success. error_type: ``cancelled``, ``timed_out`` or an exception's class."""
         return await self.tell(self.events.failed(error, error_type))
 
+    async def confirm(self, reader: AsyncReader, timeout_s: float = 30.0) -> None:
+        """Wait until the latest event was applied, and with it all before: then the reader has them too.
+
+        Raises:
+            EventRejected: it was not. With the code ``fenced``, or where it was a claim, the run is another
+                orchestrator's, and this handle says nothing more.
+            Connection: that is not known in time; events may still be applied.
+        """
+        with self.events.confirmation():
+            if self.last_delivery is not None:
+                await reader.applied(self.last_delivery, timeout_s)
+
     async def tell(self, event: TransitionEvent) -> AsyncDelivery:
         """Publish an event of this run."""
         self.last_delivery = delivery = await self._publisher.publish_of(self.run_id, event)
@@ -148,12 +161,6 @@ class AsyncWorkflowRun(AsyncRunHandle):
         super().__init__(publisher, beginning)
         self._reader = reader
         self._timeout_s = timeout_s
-
-    async def confirm(self, reader: AsyncReader, timeout_s: float = 30.0) -> None:
-        """Wait until the claim was applied. Raises EventRejected where another orchestrator's was first."""
-        assert self.last_delivery is not None  # the claim
-        with self.events.confirmation():
-            await reader.applied(self.last_delivery, timeout_s)
 
     async def __aenter__(self) -> Self:
         for event in self.events.begun():

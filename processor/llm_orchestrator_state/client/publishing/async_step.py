@@ -66,7 +66,8 @@ class AsyncStep(StepEvents):
 
     async def _fail(self, error: BaseException) -> None:
         with besides(error):
-            await self._handle.tell(self._failed(error))
+            if (event := self._failed(error)) is not None:
+                await self._handle.tell(event)
 
 
 class AsyncAttempt:

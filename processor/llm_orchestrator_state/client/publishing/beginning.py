@@ -14,12 +14,16 @@ from ...model.state import WorkflowState
 from ...model.status import WorkflowStatus
 from .ids import as_run_id
 
+FIRST_TOKEN = 0
+"""Of the program that makes a run. Without one its late events would pass, whoever has claimed the run meanwhile."""
+
 
 class Beginning(NamedTuple):
     """How a handle comes to its run.
 
     transitions: what entering its block publishes; decided on expected_version, if given, and not before ``not_before``.
     attempts: by step, how often it was started; None: not known, and then no event says its attempt.
+    fencing_token: None for a handle that does not own the run, and that no claim fences off.
     repeatable: the program that makes this run may be run again from its start, and then says the same once more.
     """
 
@@ -51,7 +55,13 @@ def created(
         labels=dict(labels or {}),
         parent=parent,
     )
-    return Beginning(uuid4() if run_id is None else as_run_id(run_id), (what, WorkflowStarted()), {}, repeatable=True)
+    return Beginning(
+        uuid4() if run_id is None else as_run_id(run_id),
+        (what, WorkflowStarted()),
+        {},
+        fencing_token=FIRST_TOKEN,
+        repeatable=True,
+    )
 
 
 def claimed(state: WorkflowState) -> Beginning:
@@ -65,7 +75,7 @@ def claimed(state: WorkflowState) -> Beginning:
         state.id,
         (WorkflowStarted() if pending else WorkflowResumed(),),
         attempts_of(state),
-        fencing_token=(state.fencing_token or 0) + 1,
+        fencing_token=(state.fencing_token or FIRST_TOKEN) + 1,
         expected_version=state.version,
         # a failed run is not resumed by an event from before its end, and that host's clock may be ahead of ours
         not_before=state.completed_at,

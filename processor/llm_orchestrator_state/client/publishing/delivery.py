@@ -61,8 +61,8 @@ class Report(Generic[C]):
     def _settled(self) -> bool:
         return self._partition is not None or self._error is not None
 
-    def settle(self, error: KafkaError | None, position: Any) -> None:
-        """Called once, by the transport."""
+    def __call__(self, error: KafkaError | None, position: Any) -> None:
+        """The transport's OnDelivery, called once. (Not a method: that would be one object more for each event.)"""
         if error is None:
             self._partition = position.partition()
             self._offset = position.offset()
@@ -147,8 +147,8 @@ class AsyncDelivery(Report[_Awaiting]):
     def __await__(self) -> Generator[Any, None, Delivered]:
         return self.result().__await__()
 
-    def settle(self, error: KafkaError | None, position: Any) -> None:
-        super().settle(error, position)
+    def __call__(self, error: KafkaError | None, position: Any) -> None:
+        super().__call__(error, position)
         for waiting in self._waiting or ():
             if not waiting.done():  # nor cancelled
                 waiting.set_result(None)

@@ -75,8 +75,7 @@ def _map(write_value: Write) -> Write:
     def write(items: Any) -> bytes:
         if not items:
             return b"\0"
-        body = b"".join([_name(key) + write_value(value) for key, value in items.items()])
-        return write_long(len(items)) + body + b"\0"
+        return b"".join([write_long(len(items)), *[_name(k) + write_value(v) for k, v in items.items()], b"\0"])
 
     return write
 

@@ -16,7 +16,7 @@ from ...kafka.topics import TopicSet
 from ...settings import Settings
 from ...wire.framing import Registry
 from ..producer import CLOSING_TIMEOUT_S
-from ..transport import EVENT_PRODUCER, Headers, KafkaTransport, OnDelivery, Transport
+from ..transport import EVENT_PRODUCER, KafkaTransport, Transport
 from .delivery import Report
 from .encoding import EventEncoder
 
@@ -77,17 +77,22 @@ class Outbox:
     def is_open(self) -> bool:
         return self._transport is not None
 
+    @property
+    def transport(self) -> Transport | None:
+        """None where it must be opened first. Raises Closed."""
+        if self._closed or os.getpid() != self._pid:
+            self.check_usable()
+        return self._transport
+
     def open(self) -> Transport:
         """May take seconds. Raises Connection, TopicMismatch, Configuration and Closed."""
-        if os.getpid() != self._pid or self._closed:
-            self.check_usable()
-        if self._transport is None:
-            self._prepare()
-            transport = self._connect()
-            self._transport = transport
-            # for a publisher that nobody closes, at the latest when the program ends
-            self._abandon = weakref.finalize(self, _abandon, transport, self._pid)
-        return self._transport
+        if (opened := self.transport) is not None:
+            return opened
+        self._prepare()
+        self._transport = opened = self._connect()
+        # for a publisher that nobody closes, at the latest when the program ends
+        self._abandon = weakref.finalize(self, _abandon, opened, self._pid)
+        return opened
 
     def close(self) -> None:
         """What is pending is given up. Once is enough, and more does nothing."""
@@ -97,11 +102,7 @@ class Outbox:
             self._abandon.detach()
             transport.close()
 
-    # --- events -------------------------------------------------------------------------------------------------------
-
-    def offer(self, key: bytes, value: bytes, headers: Headers | None, on_delivery: OnDelivery) -> bool:
-        """False: the queue is full, and nothing was done. Raises as Transport.send() does."""
-        return self.open().send(key, value, headers, on_delivery)
+    # --- deliveries ---------------------------------------------------------------------------------------------------
 
     def poll(self, timeout_s: float) -> int:
         return self._transport.poll(timeout_s) if self._transport else 0

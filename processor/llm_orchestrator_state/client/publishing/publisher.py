@@ -72,14 +72,10 @@ class Publisher:
             InvalidState: the event holds a value that the model or JSON does not allow, or is too large.
             Closed: this publisher is closed, or belongs to another process.
         """
-        outbox = self._outbox
-        outbox.check_usable()
-        if not outbox.is_open:
-            self._open()
-        key, value = outbox.encode(event)
+        key, value = self._outbox.encode(event)
         headers = trace_headers()
         delivery = Delivery(self, event.event_id, event.run_id)
-        while not outbox.offer(key, value, headers, delivery.settle):
+        while not (self._outbox.transport or self._open()).send(key, value, headers, delivery):
             self._take_turn(lambda: False, SLICE_S)
         self._sent += 1
         if not self._sent % POLLED_EACH:
@@ -100,16 +96,13 @@ class Publisher:
 
     def close(self) -> None:
         """Flush, and end. Raises as flush() does. Once is enough, and more does nothing."""
-        if not self._outbox.is_open:
-            self._outbox.close()
-            return
         try:
-            self.flush()
+            if self._outbox.is_open:
+                self.flush()
         finally:
             self._outbox.close()
 
     def __enter__(self) -> Self:
-        self._outbox.check_usable()
         self._open()
         return self
 
@@ -198,9 +191,9 @@ class Publisher:
                 self._polling = False
                 self._turn.notify_all()
 
-    def _open(self) -> None:
+    def _open(self) -> Transport:
         with self._opening:
-            self._outbox.open()
+            return self._outbox.open()
 
     def on_failure(self, delivery: Report[Any], error: StateError) -> None:
         self._outbox.failed(delivery, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...errors import InvalidState
+from ...errors import EventRejected, InvalidState
 
 Retriable = type[Exception] | tuple[type[Exception], ...]
 Wait = float | Callable[[int], float]
@@ -44,5 +44,7 @@ class Tries:
 
     def retries(self, error: BaseException | None) -> bool:
         """What has become of this try: whether there is another."""
-        self._again = isinstance(error, self._retry_on) and self._number < self._max
+        # a rejection tells of the run, not of the try: it is not as this program thinks, or another's
+        retriable = isinstance(error, self._retry_on) and not isinstance(error, EventRejected)
+        self._again = retriable and self._number < self._max
         return self._again

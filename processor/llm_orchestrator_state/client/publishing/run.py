@@ -70,7 +70,8 @@ class RunHandle:
     ) -> Attempts:
         """A step that is tried again: ``for attempt in run.attempts("classify"): with attempt as step: ...``.
 
-        max_attempts: in this loop. What the last of them raises leaves the loop, and so does what is not retry_on.
+        max_attempts: in this loop. What the last of them raises leaves the loop, and so do an EventRejected and
+            what is not retry_on.
         wait_s: between two of them, or a function from the number of the failed one to that.
         """
         step_id = step_id_of(name, key)
@@ -129,6 +130,18 @@ class RunHandle:
         """The run is over without success. error_type: ``cancelled``, ``timed_out`` or an exception's class."""
         return self.tell(self.events.failed(error, error_type))
 
+    def confirm(self, reader: Reader, timeout_s: float = 30.0) -> None:
+        """Wait until the latest event was applied, and with it all before: then the reader has them too.
+
+        Raises:
+            EventRejected: it was not. With the code ``fenced``, or where it was a claim, the run is another
+                orchestrator's, and this handle says nothing more.
+            Connection: that is not known in time; events may still be applied.
+        """
+        with self.events.confirmation():
+            if self.last_delivery is not None:
+                reader.applied(self.last_delivery, timeout_s)
+
     def tell(self, event: TransitionEvent) -> Delivery:
         """Publish an event of this run."""
         self.last_delivery = delivery = self._publisher.publish_of(self.run_id, event)
@@ -146,12 +159,6 @@ class WorkflowRun(RunHandle):
         super().__init__(publisher, beginning)
         self._reader = reader
         self._timeout_s = timeout_s
-
-    def confirm(self, reader: Reader, timeout_s: float = 30.0) -> None:
-        """Wait until the claim was applied. Raises EventRejected where another orchestrator's was first."""
-        assert self.last_delivery is not None  # the claim
-        with self.events.confirmation():
-            reader.applied(self.last_delivery, timeout_s)
 
     def __enter__(self) -> Self:
         for event in self.events.begun():

@@ -27,6 +27,7 @@ from ...model.kinds import (
     WorkflowResumed,
 )
 from ...model.status import WorkflowStatus
+from ...model.verdicts import Code
 from .beginning import Beginning
 from .ids import event_id_for
 from .outcome import error_text, error_type
@@ -39,7 +40,7 @@ def step_id_of(name: str, key: str | int | None) -> str:
 class Phase(Enum):
     NEW = "not begun: enter its with block first"
     UNCONFIRMED = "claimed, and nobody has looked whether the claim was applied: call confirm(reader) first"
-    LOST = "another orchestrator's: its claim was applied, and this one rejected; leave it alone"
+    LOST = "another orchestrator's, which has claimed it; leave it alone"
     OPEN = "open"
     PAUSED = "paused"
     ENDED = "completed or failed; claim() takes up a failed one again"
@@ -47,6 +48,7 @@ class Phase(Enum):
 
 
 _USABLE = frozenset({Phase.OPEN, Phase.PAUSED})
+_NOTHING_TO_CONFIRM = frozenset({Phase.NEW, Phase.LOST})
 
 
 class RunEvents:
@@ -79,15 +81,23 @@ class RunEvents:
 
     @contextmanager
     def confirmation(self) -> Iterator[None]:
-        """Around what finds out whether a claim was applied. Raises InvalidState where there is none to confirm."""
-        if self._phase is not Phase.UNCONFIRMED:
-            raise InvalidState(f"run {self.run_id} has no claim that waits for confirm(); leave it out")
+        """Around what finds out whether the latest event was applied."""
+        if self._phase in _NOTHING_TO_CONFIRM:
+            raise InvalidState(f"run {self.run_id} is {self._phase.value}")
+        claiming = self._phase is Phase.UNCONFIRMED
         try:
             yield
-        except EventRejected:
-            self._phase = Phase.LOST
+        except EventRejected as rejected:
+            if claiming or rejected.code is Code.FENCED:
+                self._phase = Phase.LOST
             raise
-        self._phase = Phase.OPEN
+        if claiming:
+            self._phase = Phase.OPEN
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the run is another orchestrator's: nothing that is said here any more would be applied."""
+        return self._phase is Phase.LOST
 
     def left(self, error: BaseException | None) -> TransitionEvent | None:
         """What leaving the block says, if anything. Raises InvalidState for a claim that was never confirmed."""
@@ -180,23 +190,26 @@ class RunEvents:
         if self._phase not in _USABLE:
             raise InvalidState(f"run {self.run_id} is {self._phase.value}")
 
-    def _event(self, what: Transition) -> TransitionEvent:
-        """With a random id: what can rightly happen again."""
-        return TransitionEvent(run_id=self.run_id, transition=what, fencing_token=self._beginning.fencing_token)
+    def _event(self, what: Transition, event_id: UUID | None = None) -> TransitionEvent:
+        """With a random id, if none is given: what can rightly happen again."""
+        return TransitionEvent(
+            event_id=event_id or uuid4(),
+            run_id=self.run_id,
+            transition=what,
+            fencing_token=self._beginning.fencing_token,
+        )
 
     def _once(self, what: Transition, *which: object) -> TransitionEvent:
         """With an id that is the same when the program is run again for the same run: then it is a duplicate.
 
         Only where the program makes the run. Two that claim one must not have one id: both would seem to have won.
         """
-        event = self._event(what)
         if not self._beginning.repeatable:
-            return event
-        return replace(event, event_id=event_id_for(self.run_id, type(what).__name__, *which))
+            return self._event(what)
+        return self._event(what, event_id_for(self.run_id, type(what).__name__, *which))
 
     def of_attempt(self, what: Transition, step_id: str, attempt: int | None) -> TransitionEvent:
         """With an id that says what its attempt says: which step, and which try."""
-        event = self._event(what)
         if attempt is None:
-            return event
-        return replace(event, event_id=event_id_for(self.run_id, type(what).__name__, step_id, attempt))
+            return self._event(what)
+        return self._event(what, event_id_for(self.run_id, type(what).__name__, step_id, attempt))

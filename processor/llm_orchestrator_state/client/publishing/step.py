@@ -64,7 +64,8 @@ class Step(StepEvents):
 
     def _fail(self, error: BaseException) -> None:
         with besides(error):
-            self._handle.tell(self._failed(error))
+            if (event := self._failed(error)) is not None:
+                self._handle.tell(event)
 
 
 class Attempt:

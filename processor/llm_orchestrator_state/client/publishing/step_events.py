@@ -54,7 +54,10 @@ class StepEvents:
             StepCompleted(step_id=self.step_id, attempt=self.attempt, outputs=self.outputs, usage=self._usage)
         )
 
-    def _failed(self, error: BaseException) -> TransitionEvent:
+    def _failed(self, error: BaseException) -> TransitionEvent | None:
+        """None where it is not ours to say any more."""
+        if self._run.is_lost:
+            return None
         return self._tell(
             StepFailed(
                 step_id=self.step_id,
