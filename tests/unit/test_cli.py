@@ -105,7 +105,7 @@ def test_help_says_what_stands_for_a_settings_value_and_where_the_documentation_
 @pytest.mark.parametrize(
     "command",
     [[], ["demo"], ["broker", "start"], ["topics"], ["topics", "create"], ["publish"], ["worker"], ["get"], ["list"],
-     ["rejections", "list"], ["verify"], ["rebuild"]],
+     ["rejections", "list"], ["rejections", "show"], ["rejections", "redrive"], ["verify"], ["rebuild"]],
     ids=" ".join,
 )  # fmt: skip
 def test_help_shows_no_type_beside_a_flag(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,6 +127,12 @@ def test_help_shows_no_type_beside_a_flag(command: list[str], capsys: pytest.Cap
         (["list", "--status", "failed", "--active"], "not both"),
         (["list", "--stale-for", "soon"], "'soon' is not a duration"),
         (["get", "42"], "run id '42' is not a UUID"),
+        (["rejections", "list", "--code", "odd"], "'odd' is no code of a rejection; expected one of undecodable, "),
+        (["rejections", "list", "--run", "42"], "run id '42' is not a UUID"),
+        (["rejections", "list", "--since", "soon"], "'soon' is no instant"),
+        (["rejections", "redrive"], "which rejections is not said"),
+        (["rejections", "redrive", "42"], "'42' names no rejection; expected PARTITION:OFFSET or an event id"),
+        (["rejections", "redrive", "0:1", "--wait", "long"], "'long' is not a duration"),
         (["publish", "absent.jsonl"], "absent.jsonl cannot be read: No such file"),
         (["publish", "."], "cannot be read: Is a directory"),
         (["topics", "create", "--checkpoints", "often"], "--checkpoints"),

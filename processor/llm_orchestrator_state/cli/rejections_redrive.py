@@ -12,7 +12,7 @@ from ..errors import BadInput, Configuration, Connection, InvalidState, NotFound
 from ..units import parse_duration
 from .progress import progress
 from .rejected import CodeOption, RunOption, SinceOption, rejections_of, row, wanted_of
-from .session import Session, session
+from .session import INTERRUPTED, Session, session
 from .terminal import as_json, counted, data, say, table, while_read
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def redrive(
     context: typer.Context,
     which: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WHICH]...", help="PARTITION:OFFSET as `rejections list` shows them, or event ids."),
+        typer.Argument(metavar="WHICH", help="PARTITION:OFFSET as `rejections list` shows them, or event ids."),
     ] = None,
     *,
     code: CodeOption = None,
@@ -128,7 +128,9 @@ def _confirm(planned: Sequence[Planned], good: Sequence[Planned], *, yes: bool) 
     if not sys.stdin.isatty():
         raise Configuration("there is no terminal to ask at; give --yes, or --dry-run to see what would happen")
     say(f"as the runs are now: {_outlooks(planned)}")
-    typer.confirm(f"publish {counted(len(good), 'event')} again?", abort=True, err=True)
+    if not typer.confirm(f"publish {counted(len(good), 'event')} again?", err=True):
+        say("nothing was published")
+        raise typer.Exit(INTERRUPTED)
 
 
 def _redriven(
