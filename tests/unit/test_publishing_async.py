@@ -279,6 +279,21 @@ async def test_of_two_claims_one_is_rejected(pipeline: InMemoryPipeline) -> None
 
 
 @in_a_loop
+async def test_a_handle_that_finds_out_that_its_run_was_claimed_says_nothing_more(pipeline: InMemoryPipeline) -> None:
+    async def work(zombie: AsyncWorkflowRun) -> None:
+        async with zombie, zombie.step("classify") as step:
+            await crash(publisher.claim(state_of(pipeline, zombie), reader=pipeline.async_reader))
+            await step.heartbeat()
+            await zombie.confirm(pipeline.async_reader)
+
+    async with pipeline.async_publisher() as publisher:
+        with pytest.raises(EventRejected):
+            await work(zombie := publisher.workflow("triage"))
+    assert [each.code for each in pipeline.rejections] == ["fenced"]
+    assert state_of(pipeline, zombie).status == "running"
+
+
+@in_a_loop
 async def test_outputs_that_are_no_json_fail_the_step(pipeline: InMemoryPipeline) -> None:
     async with pipeline.async_publisher() as publisher:
         with pytest.raises(InvalidState, match="outputs is nan"):

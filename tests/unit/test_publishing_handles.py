@@ -472,8 +472,6 @@ def test_a_claim_without_a_reader_says_nothing_before_it_is_confirmed(
         run.confirm(pipeline)
         with run.step("a"):
             pass
-        with pytest.raises(InvalidState, match="no claim that waits"):
-            run.confirm(pipeline)
     assert state_of(pipeline, run).status == "completed"
 
 
@@ -497,17 +495,61 @@ def test_a_claim_that_nobody_confirmed_is_an_error_when_its_block_is_left(
     assert state_of(pipeline, dead).status == "running"
 
 
-def test_the_orchestrator_that_was_thought_dead_is_fenced_once_it_was_claimed_twice(
+def test_the_orchestrator_that_was_thought_dead_is_fenced(pipeline: InMemoryPipeline, publisher: Publisher) -> None:
+    crash(first := publisher.workflow("triage"))
+    crash(second := publisher.claim(state_of(pipeline, first), reader=pipeline))
+    with publisher.claim(state_of(pipeline, first), reader=pipeline) as run:
+        for zombie in (first, second):
+            delivery = zombie.update_context({"from": "the grave"})
+            with pytest.raises(EventRejected) as rejected:
+                pipeline.applied(delivery)
+            assert rejected.value.code == "fenced"
+        assert state_of(pipeline, run).fencing_token == 2
+
+
+def test_a_handle_that_finds_out_that_its_run_was_claimed_says_nothing_more(
     pipeline: InMemoryPipeline, publisher: Publisher
 ) -> None:
-    crash(first := publisher.workflow("triage"))
-    crash(zombie := publisher.claim(state_of(pipeline, first), reader=pipeline))
-    with publisher.claim(state_of(pipeline, first), reader=pipeline) as run:
-        delivery = zombie.update_context({"from": "the grave"})
-        with pytest.raises(EventRejected) as rejected:
-            pipeline.applied(delivery)
-        assert rejected.value.code == "fenced"
-        assert state_of(pipeline, run).fencing_token == 2
+    def work(zombie: WorkflowRun) -> None:
+        with zombie:
+            for attempt in zombie.attempts("classify"):
+                with attempt as step:
+                    crash(publisher.claim(state_of(pipeline, zombie), reader=pipeline))
+                    step.heartbeat()
+                    zombie.confirm(pipeline)
+
+    with pytest.raises(EventRejected) as rejected:
+        work(zombie := publisher.workflow("triage"))
+    assert rejected.value.code == "fenced"
+    assert [each.code for each in pipeline.rejections] == ["fenced"]
+    assert state_of(pipeline, zombie).status == "running"
+
+
+def test_a_run_can_be_confirmed_at_any_time_and_after_its_block(
+    pipeline: InMemoryPipeline, publisher: Publisher
+) -> None:
+    run = publisher.workflow("triage")
+    with pytest.raises(InvalidState, match="not begun"):
+        run.confirm(pipeline)
+    with run:
+        run.confirm(pipeline)
+    run.confirm(pipeline)
+    assert state_of(pipeline, run).status == "completed"
+    attached = publisher.attach(run.run_id)
+    attached.confirm(pipeline)  # of nothing that it said
+    attached.pause()
+    with pytest.raises(EventRejected) as rejected:
+        attached.confirm(pipeline)
+    assert rejected.value.code == "illegal_transition"
+
+
+def test_a_program_that_reports_about_a_run_of_another_is_not_fenced(
+    pipeline: InMemoryPipeline, publisher: Publisher
+) -> None:
+    crash(dead := publisher.workflow("triage"))
+    with publisher.claim(state_of(pipeline, dead), reader=pipeline):
+        pipeline.applied(publisher.attach(dead.run_id).update_context({"seen": True}))
+    assert state_of(pipeline, dead).context == {"seen": True}
 
 
 def test_a_failed_run_is_claimed_also_by_a_host_whose_clock_is_behind(

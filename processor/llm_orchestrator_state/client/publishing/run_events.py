@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from enum import Enum
 from threading import Lock
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from msgspec.structs import replace
 
