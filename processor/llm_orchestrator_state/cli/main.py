@@ -12,8 +12,7 @@ from typer.main import get_command
 
 from ..errors import StateError
 from ..settings import PROGRAM
-from . import broker, demo, doctor, publish, rebuild, rejections, runs, simulate, status, topics, verify, worker
-from .commands import Command, Group
+from .commands import CommandsOnDemand, Group, Listed, Panels
 from .flags import take_settings
 from .session import INTERRUPTED, Session
 from .terminal import data, drop_output, say, while_read
@@ -22,8 +21,44 @@ from .terminal import data, drop_output, say, while_read
 UsageError = cast(type[Exception], typer.BadParameter.__base__)
 
 
+PANELS: Panels = {
+    "Try it": {
+        "demo": Listed("demo"),
+        "broker": Listed("broker", "app"),
+        "simulate": Listed("simulate"),
+    },
+    "Topics and events": {
+        "topics": Listed("topics", "app"),
+        "publish": Listed("publish"),
+        "rejections": Listed("rejections", "app"),
+    },
+    "Runs": {
+        "list": Listed("runs", "list_"),
+        "get": Listed("runs"),
+    },
+    "Processor": {
+        "worker": Listed("worker"),
+        "verify": Listed("verify"),
+        "rebuild": Listed("rebuild"),
+    },
+    "Operations": {
+        "status": Listed("status"),
+        "doctor": Listed("doctor"),
+    },
+}
+"""The commands, in the order in which the help shows them."""
+
+
 class CommandsAndSettings(Group):
-    """Help that ends with the settings and the exit codes, from their tables."""
+    """Its commands are made when they are asked for. Help ends with the settings and the exit codes, from their tables."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = CommandsOnDemand(PANELS)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        del ctx  # what there is depends on nothing
+        return list(self.commands)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from .help import print_tables
@@ -46,19 +81,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo", cls=Command)(demo.demo)
-app.add_typer(broker.app, name="broker")
-app.add_typer(topics.app, name="topics")
-app.command("publish", cls=Command)(publish.publish)
-app.command("simulate", cls=Command)(simulate.simulate)
-app.command("worker", cls=Command)(worker.worker)
-app.command("get", cls=Command)(runs.get)
-app.command("list", cls=Command)(runs.list_)
-app.add_typer(rejections.app, name="rejections")
-app.command("status", cls=Command)(status.status)
-app.command("doctor", cls=Command)(doctor.doctor)
-app.command("verify", cls=Command)(verify.verify)
-app.command("rebuild", cls=Command)(rebuild.rebuild)
 
 
 def _show_version(wanted: bool) -> None:
