@@ -43,9 +43,8 @@ def play_file(stage: Stage, events: Path) -> int:
     published = commands.run("publish", str(events), tolerated=BadInput.exit_code)
     progress = progress_of(stage.cluster)
     if progress and not progress.published:
-        raise BadInput(
-            f"{events} has no event: {'no line of it is one' if published else 'it is empty'}; nothing is left to show"
-        )
+        why = "no line of it is one" if published else "it is empty"
+        raise BadInput(f"{events} has no event: {why}; expected JSON lines, one event each (`publish --help`)")
     screen.act("fold", "A worker folds them: one state per run")
     _fold(stage)
     verified = verify(stage)
