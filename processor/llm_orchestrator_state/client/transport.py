@@ -91,7 +91,7 @@ class KafkaTransport:
             if headers is None:
                 self._producer.produce(self.topic, value, key, -1, on_delivery)
             else:
-                self._producer.produce(self.topic, value, key, on_delivery=on_delivery, headers=headers)
+                self._producer.produce(self.topic, value, key, on_delivery=on_delivery, headers=[*headers])
         except BufferError:
             return False
         except KafkaException as failure:
