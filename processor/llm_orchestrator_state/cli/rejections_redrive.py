@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import BadInput, Configuration, Connection, InvalidState, NotFound
+from ..errors import Configuration, InvalidState, NotFound
 from ..units import parse_duration
 from .progress import progress
-from .rejected import CodeOption, RunOption, SinceOption, rejections_of, row, wanted_of
+from .redrive_text import end, outlooks, tell
+from .rejected import CodeOption, RunOption, SinceOption, rejections_of, wanted_of
 from .session import INTERRUPTED, Session, session
-from .terminal import as_json, counted, data, say, table, while_read
+from .terminal import counted, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,16 +62,16 @@ def redrive(
     planned = _plan(call, chosen)
     good = [each for each in planned if each.event_id is not None and each.outlook != "duplicate"]
     if dry_run:
-        _tell(planned, {}, {}, would=True, json=json)
-        say(f"{_outlooks(planned)}; nothing was published")
+        tell(planned, {}, {}, would=True, json=json)
+        say(f"{outlooks(planned)}; nothing was published")
         return
     where: dict[Address, Address] = {}
     judged: dict[Address, Judged] = {}
     if good:
         _confirm(planned, good, yes=yes)
         where, judged = _redriven(call, good, wait_s)
-    _tell(planned, where, judged, would=False, json=json)
-    _end(planned, where, judged, wait_s)
+    tell(planned, where, judged, would=False, json=json)
+    end(planned, where, judged, wait_s)
 
 
 def _wanted(which: Sequence[str], wanted: Wanted) -> Wanted:
@@ -127,7 +127,7 @@ def _confirm(planned: Sequence[Planned], good: Sequence[Planned], *, yes: bool) 
         return
     if not sys.stdin.isatty():
         raise Configuration("there is no terminal to ask at; give --yes, or --dry-run to see what would happen")
-    say(f"as the runs are now: {_outlooks(planned)}")
+    say(f"as the runs are now: {outlooks(planned)}")
     if not typer.confirm(f"publish {counted(len(good), 'event')} again?", err=True):
         say("nothing was published")
         raise typer.Exit(INTERRUPTED)
@@ -161,94 +161,3 @@ def _partitions(call: Session) -> list[int]:
     from ..client.read import partitions_of
 
     return partitions_of(call.log.admin, call.topics.events)
-
-
-# --- what is told -----------------------------------------------------------------------------------------------------
-
-
-def _outlooks(planned: Sequence[Planned]) -> str:
-    from ..client.rejections.outlook import Outlook
-
-    words = {
-        Outlook.APPLIED: "would be applied",
-        Outlook.REJECTED: "would be rejected again",
-        Outlook.DUPLICATE: "applied already",
-        Outlook.REFUSED: "can never be right",
-    }
-    numbers = Counter(each.outlook for each in planned)
-    return ", ".join(f"{numbers[outlook]} {word}" for outlook, word in words.items() if numbers[outlook])
-
-
-def _outcome(
-    each: Planned, where: dict[Address, Address], judged: dict[Address, Judged], *, would: bool
-) -> tuple[str, str, str]:
-    """A word, the code where there is one, and the reason."""
-    place = where.get(each.rejection.record)
-    if would or place is None:
-        return each.outlook.value, each.code, each.reason
-    verdict = judged.get(place)
-    if verdict is None:
-        return "waiting", "", f"published at {place}, and no worker has judged it yet"
-    if verdict.code:
-        return "rejected", verdict.code, verdict.detail
-    return "applied", "", ""
-
-
-def _tell(
-    planned: Sequence[Planned],
-    where: dict[Address, Address],
-    judged: dict[Address, Judged],
-    *,
-    would: bool,
-    json: bool,
-) -> None:
-    from .columns import Column
-
-    rows = [(each, where.get(each.rejection.record), *_outcome(each, where, judged, would=would)) for each in planned]
-    with while_read():
-        if json:
-            for each, place, outcome, code, reason in rows:
-                data(as_json(_object(each, place, outcome, code, reason)))
-            return
-        columns = [
-            Column("at", right=True), Column("was", spare=3), Column("run"), Column("event", spare=4),
-            Column("outcome", colours={"applied": "green", "rejected": "red", "refused": "red", "waiting": "yellow"}),
-            Column("code", spare=2), Column("reason", least=12),
-        ]  # fmt: skip
-        table(
-            columns,
-            [
-                [str(each.rejection.address or ""), each.rejection.code, each.rejection.run_id or "", each.event_id or "",
-                 outcome, code, reason]
-                for each, _, outcome, code, reason in rows
-            ],
-        )  # fmt: skip
-
-
-def _object(each: Planned, place: Address | None, outcome: str, code: str, reason: str) -> dict[str, Any]:
-    """event_id, code and detail are the old ones."""
-    return {
-        **row(each.rejection),
-        "outcome": outcome,
-        "redriven_as": each.event_id,
-        "partition": place and place.partition,
-        "offset": place and place.offset,
-        "new_code": code or None,
-        "reason": reason,
-    }
-
-
-def _end(
-    planned: Sequence[Planned], where: dict[Address, Address], judged: dict[Address, Judged], wait_s: float
-) -> None:
-    numbers = Counter(_outcome(each, where, judged, would=False)[0] for each in planned)
-    told = ", ".join(f"{number} {outcome}" for outcome, number in numbers.items())
-    if numbers["waiting"] and wait_s:
-        raise Connection(
-            f"{told}: no worker has judged what was published within {wait_s:g} s; start one, and look at `rejections "
-            "list` then; redriving the same again does no harm"
-        )
-    bad = numbers["rejected"] + numbers["refused"]
-    if bad:
-        raise BadInput(f"{told}; `rejections show` tells why, and what would help")
-    say(told)
