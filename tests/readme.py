@@ -31,6 +31,12 @@ def section(name: str, file: Path = README) -> str:
     return _with_code(parts[parts.index(name) + 1])
 
 
+def program(name: str, file: Path = README) -> str:
+    """The one Python program of a section."""
+    (found,) = [block.text for block in blocks(section(name, file)) if block.language == "python"]
+    return found
+
+
 def tables(name: str, file: Path = README) -> list[list[list[str]]]:
     """The section's tables: rows of cells, without the header, as text without back-quotes and escapes."""
     found: list[list[list[str]]] = [[]]

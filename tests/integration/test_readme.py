@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.readme import CHECKOUT, README, Block, blocks, section
+from tests.readme import CHECKOUT, README, Block, blocks, program
 
 PATIENCE_S = 60.0
 RUN = "6f1b8b0e-93a5-4c1e-8a52-0d7c3f4e5a6b"
@@ -40,11 +40,6 @@ class Shown(NamedTuple):
     out: str
     err: str
     promised: str | None
-
-
-def python(name: str) -> str:
-    (program,) = [block.text for block in blocks(section(name)) if block.language == "python"]
-    return program
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +98,7 @@ def published(stage: Stage, tour: list[Shown]) -> str:
     """The run that the README's publisher made on the tour's topics, after a worker has been there."""
     del tour
     ran = subprocess.run(
-        [sys.executable, "-c", python("A publisher"), stage.bootstrap, f"{stage.prefix}.events"],
+        [sys.executable, "-c", program("A publisher"), stage.bootstrap, f"{stage.prefix}.events"],
         cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     worked = run(stage, "llm-orchestrator-state worker --until-end", None)
@@ -121,8 +116,8 @@ def test_the_publisher_in_the_readme_makes_a_run(stage: Stage, published: str) -
 @pytest.fixture
 def consumer(stage: Stage, published: str) -> Iterator[subprocess.Popen[str]]:
     del published
-    program = [sys.executable, "-c", stage.own(python("A consumer")), stage.bootstrap, f"{stage.prefix}.state"]
-    with subprocess.Popen(program, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as started:
+    command = [sys.executable, "-c", stage.own(program("A consumer")), stage.bootstrap, f"{stage.prefix}.state"]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as started:
         patience = threading.Timer(PATIENCE_S, started.kill)  # then its output ends, and what is awaited is missing
         patience.start()
         yield started
@@ -154,17 +149,17 @@ def test_the_consumer_in_the_readme_sees_every_run_and_a_deletion(
 
 
 def test_the_programs_in_the_readme_import_nothing_of_this_package_but_in_tests() -> None:
-    assert "llm_orchestrator_state" not in python("A consumer") + python("A publisher")
+    assert "llm_orchestrator_state" not in program("A consumer") + program("A publisher")
 
 
 def test_the_consumer_in_the_readme_is_short() -> None:
-    code = [line for line in python("A consumer").splitlines() if line and not line.startswith(("import", "from"))]
+    code = [line for line in program("A consumer").splitlines() if line and not line.startswith(("import", "from"))]
     assert len(code) <= 20
 
 
 def test_the_pipeline_in_memory_in_the_readme_does_what_it_asserts(stage: Stage) -> None:
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", python("Tests in memory")],
+        [sys.executable, "-W", "error", "-c", program("Tests in memory")],
         cwd=stage.directory, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
