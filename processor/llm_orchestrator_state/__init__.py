@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .client.publishing import AsyncPublisher, Delivery, Publisher, run_id_for
     from .client.reading import AsyncStateReader, StateReader
+    from .client.stores import AsyncKafkaStateStore, AsyncStateStore, KafkaStateStore, StateStore
+    from .testing import AsyncInMemoryStateStore, InMemoryStateStore
 
 EXPORTS = {
     "AsyncPublisher": "client.publishing",
@@ -20,16 +22,29 @@ EXPORTS = {
     "run_id_for": "client.publishing",
     "AsyncStateReader": "client.reading",
     "StateReader": "client.reading",
-    "AsyncInMemoryStateStore": "client.stores",
+    "AsyncInMemoryStateStore": "testing",
     "AsyncKafkaStateStore": "client.stores",
     "AsyncStateStore": "client.stores",
-    "InMemoryStateStore": "client.stores",
+    "InMemoryStateStore": "testing",
     "KafkaStateStore": "client.stores",
     "StateStore": "client.stores",
 }
 """Where each public name comes from. They are imported when they are used: the command line starts without them."""
 
-__all__ = ["AsyncPublisher", "AsyncStateReader", "Delivery", "Publisher", "StateReader", "run_id_for"]
+__all__ = [
+    "AsyncInMemoryStateStore",
+    "AsyncKafkaStateStore",
+    "AsyncPublisher",
+    "AsyncStateReader",
+    "AsyncStateStore",
+    "Delivery",
+    "InMemoryStateStore",
+    "KafkaStateStore",
+    "Publisher",
+    "StateReader",
+    "StateStore",
+    "run_id_for",
+]
 
 
 def __getattr__(name: str) -> Any:

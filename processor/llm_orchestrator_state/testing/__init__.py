@@ -13,5 +13,12 @@ A program that is given its publisher is tested with one of the pipeline's::
 """
 
 from .pipeline import AsyncInMemoryReader, InMemoryPipeline, RejectedEvent
+from .stores import AsyncInMemoryStateStore, InMemoryStateStore
 
-__all__ = ["AsyncInMemoryReader", "InMemoryPipeline", "RejectedEvent"]
+__all__ = [
+    "AsyncInMemoryReader",
+    "AsyncInMemoryStateStore",
+    "InMemoryPipeline",
+    "InMemoryStateStore",
+    "RejectedEvent",
+]

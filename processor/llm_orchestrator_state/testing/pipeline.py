@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from ..kafka.partitioner import partition_of
 from ..kafka.properties import MAX_EVENT_BYTES
 from ..model.checkpoint import Checkpoint
 from ..model.events import TransitionEvent
+from ..model.limits import KEPT_CHECKPOINTS
 from ..model.state import WorkflowState
 from ..model.verdicts import Code
 from ..store.interface import Positions
@@ -75,12 +77,16 @@ class _Message(NamedTuple):
 class InMemoryPipeline:
     """Events in; states, checkpoints and rejections out. What publish() was given is settled when it returns.
 
+    Threads may share one.
+
     partitions: of the topic set. checkpoints: its policy.
     """
 
     def __init__(self, partitions: int = 1, checkpoints: Literal["step", "requested", "off"] = "step") -> None:
         self.rejections: list[RejectedEvent] = []
         """Oldest first."""
+        self._lock = Lock()
+        """Held while an event is judged, and while bytes are looked for; not while they are decoded."""
         self._codec = Codec()
         self._checkpoints: dict[bytes, bytes] = {}
         self._tasks = [
@@ -96,6 +102,10 @@ class InMemoryPipeline:
     def publish_bytes(self, key: bytes, value: bytes | None) -> tuple[int, int]:
         """Judge one record of the events topic, whatever it holds; its partition and offset."""
         task = self._tasks[partition_of(key, len(self._tasks))]
+        with self._lock:
+            return task.partition, self._judge(task, key, value)
+
+    def _judge(self, task: PartitionTask, key: bytes, value: bytes | None) -> int:
         offset = task.position
         task.process([_Message(key, value, task.partition, offset)])
         changes = task.changes()
@@ -107,7 +117,7 @@ class InMemoryPipeline:
                 self._checkpoints[record.key or b""] = record.value
         self.rejections.extend(_rejected(record, task.partition) for record in changes.rejections)
         task.commit()
-        return task.partition, offset
+        return offset
 
     def publisher(self) -> Publisher:
         """One whose events are judged when publish() returns."""
@@ -137,19 +147,39 @@ class InMemoryPipeline:
         """The run's state; None where there is none."""
         key = str(run_id).lower().encode()
         task = self._tasks[partition_of(key, len(self._tasks))]
-        (value,) = task.store.get_many([key])
+        with self._lock:
+            (value,) = task.store.get_many([key])
         return None if value is None else WorkflowState.from_record(self._codec.decode_state(value))
 
     def states(self) -> list[WorkflowState]:
         """All runs, ordered by id."""
-        values = sorted(item for task in self._tasks for item in task.store.items())
+        with self._lock:
+            values = sorted(item for task in self._tasks for item in task.store.items())
         return [WorkflowState.from_record(self._codec.decode_state(value)) for _, value in values]
 
     def checkpoints(self, run_id: UUID | str) -> list[Checkpoint]:
         """The run's kept checkpoints, oldest first."""
-        slots = str(run_id).lower().encode() + b"/"
-        records = [self._codec.decode_checkpoint(v) for k, v in self._checkpoints.items() if k.startswith(slots)]
+        key = str(run_id).lower().encode()
+        with self._lock:
+            values = [self._checkpoints.get(b"%b/%d" % (key, slot)) for slot in range(KEPT_CHECKPOINTS)]
+        records = [self._codec.decode_checkpoint(value) for value in values if value is not None]
         return sorted(map(Checkpoint.from_record, records), key=lambda checkpoint: checkpoint.version)
+
+    def checkpoint(self, checkpoint_id: UUID | str) -> Checkpoint | None:
+        """The checkpoint of that id; None where it is not kept."""
+        wanted = str(checkpoint_id).lower()
+        with self._lock:
+            values = list(self._checkpoints.values())
+        records = map(self._codec.decode_checkpoint, values)
+        return next((Checkpoint.from_record(record) for record in records if record["id"] == wanted), None)
+
+    def rejected_at(self, partition: int, offset: int) -> RejectedEvent | None:
+        """Why the event at that place of the log changed nothing; None where it was applied, or a duplicate."""
+        with self._lock:
+            for rejected in reversed(self.rejections):
+                if rejected.partition == partition and rejected.offset <= offset:
+                    return rejected if rejected.offset == offset else None
+        return None
 
 
 class AsyncInMemoryReader:

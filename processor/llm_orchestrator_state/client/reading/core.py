@@ -43,7 +43,7 @@ class Core:
         self._closing = threading.Lock()
         self._is_closed = False
         registry = options.registry()
-        cluster = options.cluster()
+        self.cluster = cluster = options.cluster()
         admin = cluster.admin
         conf = {**with_pass_through(FOLLOWER, admin.bootstrap_servers, admin.properties), "error_cb": log_error}
         follower = Follower(Reader(conf, logger=logger), self.life, self._moved, self._is_awaited)
@@ -58,7 +58,7 @@ class Core:
             checkpoints=options.checkpoints,
         )
         self._windows = WindowReader(registry)
-        self._settling = Settling(self.life, self.following.index, self.following.rejections.get, self._window)
+        self._settling = Settling(self.life, self.following.index, self.following.rejections.get, self.window)
         self._asker = Asker(cluster, self.life, self.following, self._settling)
         self.decoding = Decoding(Codec(registry))
         self.queries = Queries(self.life, self.following, self.decoding)
@@ -136,7 +136,8 @@ class Core:
         with self.life.lock:
             return self._settling.add(delivered, checkpoints=checkpoints and bool(self.following.checkpoints))
 
-    def _window(self, partition: int, key: bytes) -> Window | None:
+    def window(self, partition: int, key: bytes) -> Window | None:
+        """Under the reader's lock. None of no run."""
         (value,) = self.following.states[partition].values([key])
         return None if value is None else self._windows.read(value)
 
