@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import Configuration, InvalidState
+from .one_run import canonical
 from .progress import progress
 from .session import Session
 
@@ -29,7 +30,6 @@ def wanted_of(code: str | None, run: str | None, since: str | None) -> Wanted:
     """Raises InvalidState and Configuration for what is no code, run id, duration or instant."""
     from ..client.rejections.reading import Wanted
     from ..model.verdicts import Code
-    from .runs import canonical
 
     if code is not None and code.lower() not in set(Code):
         raise InvalidState(f"{code!r} is no code of a rejection; expected one of {', '.join(Code)}")

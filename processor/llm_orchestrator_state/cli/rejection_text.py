@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .state_text import brief
 from .terminal import as_json, data, record, table
 
 if TYPE_CHECKING:
@@ -93,30 +94,15 @@ def print_states(now: StateRecord | None, then: Then, changed: list[Difference])
 
     data(b"")
     if then.unknown:
-        record([("before", f"not known: {then.unknown}"), ("now", _brief(now))])
+        record([("before", f"not known: {then.unknown}"), ("now", brief(now))])
         return
     same = not changed
-    record([("before", _brief(then.state)), ("now", "the same" if same else _brief(now))])
+    record([("before", brief(then.state)), ("now", "the same" if same else brief(now))])
     if changed and then.state is not None and now is not None:
         data(b"")
         columns = [Column("changed since"), Column("before", least=10), Column("now", least=10)]
         told = [each for each in changed if each.field not in _TOLD_IN_BRIEF]
         table(columns, [[each.field, _value(each.then), _value(each.now)] for each in told])
-
-
-def _brief(state: StateRecord | None) -> str:
-    from ..model.instants import format_instant
-
-    if state is None:
-        return "no such run"
-    steps: dict[str, int] = {}
-    for step in state["steps"].values():
-        steps[step["status"]] = steps.get(step["status"], 0) + 1
-    told = ", ".join(f"{number} {status}" for status, number in steps.items())
-    return (
-        f"{state['status']}, version {state['version']}, updated {format_instant(state['updated_at'])}"
-        f"{', steps: ' if told else ''}{told}"
-    )
 
 
 def _value(value: Any) -> str:

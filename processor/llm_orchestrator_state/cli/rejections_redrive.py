@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import Configuration, InvalidState, NotFound
 from ..units import parse_duration
+from .confirmation import YesOption, confirm
 from .progress import progress
 from .redrive_text import end, outlooks, tell
 from .rejected import CodeOption, RunOption, SinceOption, rejections_of, wanted_of
-from .session import INTERRUPTED, Session, session
+from .session import Session, session
 from .terminal import counted, say
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def redrive(
         bool,
         typer.Option("--dry-run", help="Publish nothing: tell what would become of each, by the runs as they are."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
     wait: Annotated[
         str, typer.Option(metavar="D", help="How long the workers may take to judge them; 0 does not wait.")
     ] = DEFAULT_WAIT,
@@ -123,14 +123,10 @@ def _plan(call: Session, chosen: Sequence[Rejection]) -> list[Planned]:
 
 
 def _confirm(planned: Sequence[Planned], good: Sequence[Planned], *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise Configuration("there is no terminal to ask at; give --yes, or --dry-run to see what would happen")
-    say(f"as the runs are now: {outlooks(planned)}")
-    if not typer.confirm(f"publish {counted(len(good), 'event')} again?", err=True):
-        say("nothing was published")
-        raise typer.Exit(INTERRUPTED)
+    if not yes:
+        say(f"as the runs are now: {outlooks(planned)}")
+    question = f"publish {counted(len(good), 'event')} again?"
+    confirm(question, "nothing was published", yes=yes, otherwise=", or --dry-run to see what would happen")
 
 
 def _redriven(

@@ -90,14 +90,16 @@ def _partitions(call: Session) -> int:
 
 def _folded(call: Session, key: bytes, partition: int, offset: int) -> Then:
     from ..engine.clock import SystemClock
-    from ..engine.moment import state_before
+    from ..engine.history import History
     from .processing import worker_config
 
     config = worker_config(call, call.log)
     with progress("folding the log up to the event", "events") as shown:
-        moment = state_before(call.log, SystemClock(), config, partition, key, offset, shown.update)
-    if moment.complete:
-        return Then(moment.state)
+        history = History(call.log, SystemClock(), config, partition, key, offset, shown.update)
+        for _ in history:
+            pass  # only where it ends is asked
+    if history.complete:
+        return Then(history.state())
     return Then(None, "the event log no longer has all of the run's events before this one")
 
 

@@ -39,21 +39,31 @@ def replay(
     The task has the counts so far; the changes are those of the part, as a worker would have emitted them.
     Raises KafkaException, and errors.Connection when the log stalls.
     """
-    topic = config.topics.events
-    task = PartitionTask(
-        topic, partition, config.format.partitions, config.format.checkpoints, config.codec, store, start,
-        config.cache_bytes,
-    )  # fmt: skip
+    task = fresh_task(config, partition, store, start)
     reader = kafka.reader()
     try:
-        for messages, _ in scan(reader, topic, partition, start, end, stalled_s=STALLED_S, monotonic=clock.monotonic):
+        for messages, _ in scan(
+            reader, config.topics.events, partition, start, end, stalled_s=STALLED_S, monotonic=clock.monotonic
+        ):
             left = [message for message in messages if wanted(message)]
             while left:
                 left = left[task.process(left) :]
-                changes = task.changes()
-                written = ((r.key or b"", r.value) for r in changes.states)
-                store.write(written, Positions(task.position, 0, clock.time()))
-                yield task, changes
+                yield task, write_changes(task, store, clock)
                 task.commit()
     finally:
         reader.close()
+
+
+def fresh_task(config: WorkerConfig, partition: int, store: Store, start: int) -> PartitionTask:
+    """Which judges as a worker does, from an offset on."""
+    return PartitionTask(
+        config.topics.events, partition, config.format.partitions, config.format.checkpoints, config.codec, store, start,
+        config.cache_bytes,
+    )  # fmt: skip
+
+
+def write_changes(task: PartitionTask, store: Store, clock: Clock) -> Changes:
+    """Into the store; the task is still to be told, by commit()."""
+    changes = task.changes()
+    store.write(((r.key or b"", r.value) for r in changes.states), Positions(task.position, 0, clock.time()))
+    return changes

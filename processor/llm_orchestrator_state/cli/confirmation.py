@@ -1,0 +1,29 @@
+"""Asking before what cannot be taken back."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ..errors import Configuration
+from ..printable import escaped
+from .session import INTERRUPTED
+from .terminal import say
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def confirm(question: str, declined: str, *, yes: bool, otherwise: str = "") -> None:
+    """Ends the command when the answer is no. otherwise: what can be done where there is no terminal, besides --yes.
+
+    Raises Configuration where there is no terminal to ask at.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Configuration(f"there is no terminal to ask at; give --yes{otherwise}")
+    if not typer.confirm(escaped(question), err=True):
+        say(declined)
+        raise typer.Exit(INTERRUPTED)
