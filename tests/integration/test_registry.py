@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -17,6 +18,7 @@ pytest.importorskip("confluent_kafka.schema_registry", reason="the extra `regist
 from confluent_kafka.schema_registry import Schema as Registered
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
+from llm_orchestrator_state import Publisher, StateReader
 from llm_orchestrator_state.cli.main import run
 from llm_orchestrator_state.errors import TopicMismatch
 from llm_orchestrator_state.kafka.partitioner import partition_of
@@ -112,6 +114,34 @@ def test_what_only_looks_up_registers_nothing_and_writes_with_what_others_have_r
     assert Codec(connect("lookup")).encode_event(one) == message
     assert message[0] == 0
     assert Codec(connect("lookup")).decode_event(message) == one
+
+
+def test_a_publisher_that_only_looks_up_needs_a_schema_that_is_there_and_a_reader_reads_what_it_sent(
+    stage: Stage, schema_registry: SchemaRegistry, client: SchemaRegistryClient
+) -> None:
+    def publish(mode: Mode) -> UUID:
+        with Publisher(
+            stage.bootstrap,
+            topic_prefix=stage.topics.prefix,
+            schema_registry_url=schema_registry.url,
+            schema_registry_mode=mode,
+        ) as publisher, publisher.workflow("triage") as run:  # fmt: skip
+            return run.run_id
+
+    with pytest.raises(TopicMismatch, match="does not have this version's schema of TransitionEvent"):
+        publish("lookup")
+    publish("register")
+    assert f"{stage.topics.events}-value" in client.get_subjects()
+    run_id = publish("lookup")
+    stage.codec = Codec(ConfluentRegistry(schema_registry.url, stage.topics))
+    stage.codec.prepare()
+    stage.run_to_end()
+    with StateReader(
+        stage.bootstrap, topic_prefix=stage.topics.prefix, schema_registry_url=schema_registry.url
+    ) as reader:
+        state = reader.get(run_id)
+    assert state is not None
+    assert state.status == "completed"
 
 
 def test_a_schema_that_does_not_go_with_what_others_have_registered_is_a_mismatch(

@@ -229,6 +229,8 @@ def test_a_publisher_needs_an_address_or_a_transport_and_not_both() -> None:
         Publisher()
     with pytest.raises(Configuration, match="one of them"):
         Publisher("127.0.0.1:1", transport=Script())
+    with pytest.raises(Configuration, match="schema_registry_mode is 'lookpu'; expected one of register, lookup"):
+        Publisher("127.0.0.1:1", schema_registry_url="http://127.0.0.1:1", schema_registry_mode="lookpu")  # type: ignore[arg-type]
     with pytest.raises(Configuration, match="prefix"):
         Publisher("127.0.0.1:1", topic_prefix="no spaces")
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from ...errors import Connection, StateError
+from ...kafka.registry import Mode
 from ...model.events import TransitionEvent
 from ...model.references import ParentStep
 from ...model.state import WorkflowState
@@ -41,12 +42,19 @@ class AsyncPublisher:
         *,
         topic_prefix: str = TOPIC_PREFIX,
         schema_registry_url: str | None = None,
+        schema_registry_mode: Mode = "register",
         schema_registry_properties: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
         transport: Transport | None = None,
     ) -> None:
         self._outbox = Outbox(
-            bootstrap_servers, topic_prefix, schema_registry_url, schema_registry_properties, properties, transport
+            bootstrap_servers,
+            topic_prefix,
+            schema_registry_url,
+            schema_registry_mode,
+            schema_registry_properties,
+            properties,
+            transport,
         )
         self._opening = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None

@@ -7,11 +7,12 @@ import os
 import weakref
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from ...errors import Closed, Configuration, StateError
 from ...kafka.properties import with_pass_through
+from ...kafka.registry import ConfluentRegistry, Mode
 from ...kafka.topics import TopicSet
 from ...settings import Settings
 from ...wire.framing import Registry
@@ -36,6 +37,7 @@ class Outbox:
         bootstrap_servers: str | None,
         topic_prefix: str,
         schema_registry_url: str | None,
+        schema_registry_mode: Mode,
         schema_registry_properties: Mapping[str, str] | None,
         properties: Mapping[str, str] | None,
         transport: Transport | None,
@@ -49,10 +51,9 @@ class Outbox:
         self._untold: dict[Report[Any], StateError] = {}
         self._transport: Transport | None = None
         topics = TopicSet(topic_prefix)
-        self.encode = (
-            encoder := EventEncoder(_registry(schema_registry_url, topics, schema_registry_properties))
-        ).encode
-        self._prepare = encoder.prepare
+        registry = _registry(schema_registry_url, topics, schema_registry_mode, schema_registry_properties)
+        encoder = EventEncoder(registry)
+        self.encode, self._prepare = encoder.encode, encoder.prepare
         self._connect: Callable[[], Transport]
         if transport is not None:
             self._connect = lambda: transport
@@ -138,12 +139,10 @@ class Outbox:
         raise type(first)(f"{len(untold)} events were not delivered; the first: {first}")
 
 
-def _registry(url: str | None, topics: TopicSet, properties: Mapping[str, str] | None) -> Registry | None:
-    if url is None:
-        return None
-    from ...kafka.registry import ConfluentRegistry
-
-    return ConfluentRegistry(url, topics, properties)
+def _registry(url: str | None, topics: TopicSet, mode: Mode, properties: Mapping[str, str] | None) -> Registry | None:
+    if mode not in get_args(Mode):
+        raise Configuration(f"schema_registry_mode is {mode!r}; expected one of {', '.join(get_args(Mode))}")
+    return None if url is None else ConfluentRegistry(url, topics, properties, mode=mode)
 
 
 def _abandon(transport: Transport, pid: int) -> None:

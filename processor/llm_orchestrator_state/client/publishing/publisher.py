@@ -10,6 +10,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from ...errors import Connection, StateError
+from ...kafka.registry import Mode
 from ...model.events import TransitionEvent
 from ...model.references import ParentStep
 from ...model.state import WorkflowState
@@ -36,6 +37,7 @@ class Publisher:
     event, or entering it, connects.
 
     bootstrap_servers: host:port of Kafka, several separated by commas.
+    schema_registry_mode: whether the schema of events is registered there, or must be there ("lookup").
     properties: of librdkafka, such as security.protocol.
     transport: in place of Kafka, for tests: see testing.InMemoryPipeline.publisher().
 
@@ -53,12 +55,19 @@ class Publisher:
         *,
         topic_prefix: str = TOPIC_PREFIX,
         schema_registry_url: str | None = None,
+        schema_registry_mode: Mode = "register",
         schema_registry_properties: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
         transport: Transport | None = None,
     ) -> None:
         self._outbox = Outbox(
-            bootstrap_servers, topic_prefix, schema_registry_url, schema_registry_properties, properties, transport
+            bootstrap_servers,
+            topic_prefix,
+            schema_registry_url,
+            schema_registry_mode,
+            schema_registry_properties,
+            properties,
+            transport,
         )
         self._opening = Lock()
         self._turn = Condition()
