@@ -10,7 +10,7 @@ from .story import Call, Model, Trouble
 
 LARGE = Model("gpt-4o", 2.5, 10.0, 0.012)
 SMALL = Model("gpt-4o-mini", 0.15, 0.6, 0.006)
-CLAUDE = Model("mistral-large-2", 3.0, 15.0, 0.014)
+REASONER = Model("mistral-large-2", 3.0, 15.0, 0.014)
 
 FIRST_TOKEN_S = (0.3, 0.9)
 

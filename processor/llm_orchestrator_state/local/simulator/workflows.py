@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .calls import BAD_JSON, CLAUDE, LARGE, OF_MODELS, RATE_LIMIT, SMALL, TOO_LONG, model_call, tool_call
+from .calls import BAD_JSON, REASONER, LARGE, OF_MODELS, RATE_LIMIT, SMALL, TOO_LONG, model_call, tool_call
 from .story import Call
 from .storyteller import Storyteller
 from .texts import CLAIMS, CUSTOMERS, FILES, MEETINGS, QUESTIONS, REPOSITORIES, REVIEWS, SUPPLIERS, TICKETS, USERS
@@ -46,12 +46,12 @@ def research_agent(teller: Storyteller, *, checked: bool = False) -> None:
     rng = teller.rng
     question, topic, answer = rng.choice(QUESTIONS)
     rounds = rng.randint(1, 3)
-    context = {"question": question, "max_rounds": rounds, "model": CLAUDE.name}
+    context = {"question": question, "max_rounds": rounds, "model": REASONER.name}
     teller.begin("research-agent", "Research agent", rng.choice(USERS), context, _labels("research"))
     plan = {"topic": topic, "rounds": rounds}
-    teller.call(model_call("plan", CLAUDE, f"Plan how to answer: {question}", (900, 2600), (80, 200), lambda _: plan))
+    teller.call(model_call("plan", REASONER, f"Plan how to answer: {question}", (900, 2600), (80, 200), lambda _: plan))
     think = model_call(
-        "think", CLAUDE, f"What is still unknown about {topic}?", (1500, 9000), (90, 320),
+        "think", REASONER, f"What is still unknown about {topic}?", (1500, 9000), (90, 320),
         lambda r: {"query": f"{topic} {r.randint(2019, 2026)}"},
     )  # fmt: skip
     for number in range(1, rounds + 1):
@@ -64,7 +64,7 @@ def research_agent(teller: Storyteller, *, checked: bool = False) -> None:
         teller.skip("fact_check", "only asked for in long reports")
     result = {"answer": answer, "sources": 3 * rounds}
     teller.call(model_call(
-        "synthesise", CLAUDE, f"Answer with sources: {question}", (6000, 28000), (300, 900), lambda _: result,
+        "synthesise", REASONER, f"Answer with sources: {question}", (6000, 28000), (300, 900), lambda _: result,
         flaky=0.05, troubles=(*OF_MODELS, TOO_LONG),
     ))  # fmt: skip
 
@@ -104,13 +104,13 @@ def code_review(teller: Storyteller) -> None:
     diff = tool_call("fetch_diff", 0.2, 1.2, lambda r: {"files": len(files), "lines": r.randint(20, 900)})
     teller.call(diff)
     review = model_call(
-        "review", CLAUDE, "Review this file. Name only what must change.", (1200, 14000), (60, 420),
+        "review", REASONER, "Review this file. Name only what must change.", (1200, 14000), (60, 420),
         lambda r: {"findings": r.sample(REVIEWS, r.randint(0, 2))}, flaky=0.07,
     )  # fmt: skip
     teller.branches([(review, file) for file in files])
     teller.call(tool_call("run_tests", 6, 24, lambda r: {"passed": r.randint(180, 420), "failed": 0}, flaky=0.08))
     teller.call(model_call(
-        "summarise", CLAUDE, "Sum up the findings for the author.", (2500, 7000), (120, 380),
+        "summarise", REASONER, "Sum up the findings for the author.", (2500, 7000), (120, 380),
         lambda r: {"verdict": r.choice(("approve", "request_changes"))},
     ))  # fmt: skip
     teller.call(tool_call("post_comment", 0.2, 0.7, lambda r: {"comment": r.randint(10**6, 10**7)}))
