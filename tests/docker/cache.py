@@ -37,10 +37,10 @@ def digest(*contents: bytes | str) -> str:
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:12]
 
 
-def run(*command: str, environment: Mapping[str, str] | None = None) -> str:
-    """What it prints. Raises Unavailable with its last complaint."""
+def run(*command: str, environment: Mapping[str, str] | None = None, given: str | None = None) -> str:
+    """What it prints; given: what it can read. Raises Unavailable with its last complaint."""
     asked = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
+        command, input=given, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
     )
     if asked.returncode:
         complaints = [line for line in (asked.stdout + asked.stderr).splitlines() if line.strip()]

@@ -32,16 +32,16 @@ class Compose:
         file = str(CHECKOUT / "deploy" / "compose.yaml")
         self._command = [*compose_program(), "--project-name", self._project, "--file", file]
 
-    def __call__(self, *words: str) -> str:
-        return run(*self._command, *words, environment=self._environment)
+    def __call__(self, *words: str, given: str | None = None) -> str:
+        return run(*self._command, *words, environment=self._environment, given=given)
 
-    def command(self, service: str, *words: str) -> str:
-        """One of the product's, in the service's container."""
-        return self("exec", "-T", service, "llm-orchestrator-state", *words)
+    def command(self, *words: str, given: str | None = None) -> str:
+        """One of the product's, in a worker's container."""
+        return self("exec", "-T", "worker-1", "llm-orchestrator-state", *words, given=given)
 
     def judged(self) -> int:
         """Events, by all workers. Nothing may be different."""
-        reports = [json.loads(line) for line in self.command("worker-1", "verify", "--json").splitlines()]
+        reports = [json.loads(line) for line in self.command("verify", "--json").splitlines()]
         assert not any(report["different"] for report in reports), reports
         return sum(report["events"] for report in reports)
 
@@ -88,22 +88,21 @@ def test_it_comes_up_folds_what_is_published_and_goes_down_in_order(compose: Com
     containers = compose.containers()
     for service in SERVICES:
         assert becomes_healthy(containers[service], PATIENCE_S), compose("logs")
-    kafka = f"127.0.0.1:{compose.ports['KAFKA_PORT']}"
-    registry = f"http://127.0.0.1:{compose.ports['REGISTRY_PORT']}/apis/ccompat/v7"
-    # from outside, where the addresses are others
-    flags = ["--bootstrap-servers", kafka, "--schema-registry-url", registry]
-    sample = str(CHECKOUT / "tests" / "data" / "sample.jsonl")
-    delivered = run(sys.executable, "-m", "llm_orchestrator_state", *flags, "publish", "--json", sample).splitlines()
-
+    sample = (CHECKOUT / "tests" / "data" / "sample.jsonl").read_text()
+    delivered = compose.command("publish", "--json", "-", given=sample).splitlines()
     assert wait_until(lambda: compose.judged() == len(delivered), PATIENCE_S), compose("logs")
-    with urllib.request.urlopen(f"{registry}/subjects", timeout=PATIENCE_S) as answer:
-        subjects = json.load(answer)
-    assert {"llm-workflows.events-value", "llm-workflows.state-value"} <= set(subjects)
-    runs = compose.command("worker-2", "list", "--json").splitlines()
+
+    runs = compose.command("list", "--json").splitlines()
+    # the ids in the records are still those of the same schemas
     compose("restart", "registry")
     assert becomes_healthy(containers["registry"], PATIENCE_S), compose("logs")
-    # the ids in the records are still those of the same schemas
-    assert compose.command("worker-2", "list", "--json").splitlines() == runs
+    registry = f"http://127.0.0.1:{compose.ports['REGISTRY_PORT']}/apis/ccompat/v7"
+    with urllib.request.urlopen(f"{registry}/subjects", timeout=PATIENCE_S) as answer:
+        assert {"llm-workflows.events-value", "llm-workflows.state-value"} <= set(json.load(answer))
+    # and from outside, where the addresses are others
+    kafka = f"127.0.0.1:{compose.ports['KAFKA_PORT']}"
+    flags = ["--bootstrap-servers", kafka, "--schema-registry-url", registry]
+    assert run(sys.executable, "-m", "llm_orchestrator_state", *flags, "list", "--json").splitlines() == runs
 
     compose("stop")
     assert [state_of(containers[name])["ExitCode"] for name in WORKERS] == [0, 0], compose("logs")
