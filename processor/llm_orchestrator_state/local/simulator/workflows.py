@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .calls import BAD_JSON, REASONER, LARGE, OF_MODELS, RATE_LIMIT, SMALL, TOO_LONG, model_call, tool_call
+from .calls import BAD_JSON, LARGE, OF_MODELS, RATE_LIMIT, REASONER, SMALL, TOO_LONG, model_call, tool_call
 from .story import Call
 from .storyteller import Storyteller
 from .texts import CLAIMS, CUSTOMERS, FILES, MEETINGS, QUESTIONS, REPOSITORIES, REVIEWS, SUPPLIERS, TICKETS, USERS
