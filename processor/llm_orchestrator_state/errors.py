@@ -31,6 +31,9 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from .model.verdicts import Code
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: as a shell reports a program that SIGINT has ended."""
+
 
 class StateError(Exception):
     """Something went wrong."""

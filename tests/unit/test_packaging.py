@@ -61,7 +61,7 @@ def test_the_command_line_is_the_module_too(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (entry_points,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
         text = archive.read(entry_points).decode()
-    assert "llm-orchestrator-state = llm_orchestrator_state.cli.main:main" in text
+    assert "llm-orchestrator-state = llm_orchestrator_state.__main__:main" in text
     ran = subprocess.run(
         [sys.executable, "-m", "llm_orchestrator_state", "--help"], capture_output=True, text=True, check=True
     )

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..errors import Configuration
+from ..errors import INTERRUPTED, Configuration
 from ..printable import escaped
-from .session import INTERRUPTED
 from .terminal import say
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -8,7 +8,6 @@ from .. import errors
 from ..settings import settings_table
 from ..settings_sources import CONFIG_FILE
 from .flags import flag_text
-from .session import INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +20,7 @@ DOCUMENTATION = """\
 
 def exit_codes() -> dict[int, str]:
     """What each exit code means, from the exceptions that have them."""
-    meanings = {0: "Done.", 1: "An error that this program does not foresee.", INTERRUPTED: "Interrupted."}
+    meanings = {0: "Done.", 1: "An error that this program does not foresee.", errors.INTERRUPTED: "Interrupted."}
     for kind in vars(errors).values():
         if not isinstance(kind, type) or not issubclass(kind, errors.StateError) or kind is errors.StateError:
             continue

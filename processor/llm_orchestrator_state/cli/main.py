@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, cast
 
 import typer
 from typer.main import get_command
 
-from ..errors import StateError
+from ..errors import INTERRUPTED, StateError
 from ..settings import PROGRAM
 from .commands import CommandsOnDemand, Group, Listed, Panels
 from .flags import take_settings
-from .session import INTERRUPTED, Session
+from .session import Session
 from .terminal import data, drop_output, say, while_read
 
 # typer's own class for mistakes on the command line has no public name of its own in every version.
@@ -35,6 +35,13 @@ PANELS: Panels = {
     "Runs": {
         "list": Listed("runs", "list_"),
         "get": Listed("runs"),
+        "checkpoints": Listed("checkpoints"),
+        "restore": Listed("checkpoints"),
+        "pause": Listed("control"),
+        "resume": Listed("control"),
+        "fail": Listed("control"),
+        "delete": Listed("control"),
+        "purge": Listed("purge"),
     },
     "Processor": {
         "worker": Listed("worker"),
@@ -150,7 +157,3 @@ def _fail(message: str, code: int) -> int:
     for number, line in enumerate(message.splitlines() or [""]):
         say(f"  {line}" if number else f"error: {line}")
     return code
-
-
-def main() -> NoReturn:
-    sys.exit(run(sys.argv[1:]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
     from ..wire.codec import Codec
 
 log = logging.getLogger(__name__)
-
-
-INTERRUPTED = 128 + signal.SIGINT
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 class Session:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import INTERRUPTED
 from .processing import stores, worker_config
-from .session import INTERRUPTED, Session, session
+from .session import Session, session
 
 if TYPE_CHECKING:
     from ..engine.progress import Progress
