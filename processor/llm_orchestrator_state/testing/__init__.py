@@ -12,6 +12,8 @@ A program that is given its publisher is tested with one of the pipeline's::
         program(publisher)
 """
 
+from .blocking import blocking, event_loop
+from .conformance import StateStoreConformance
 from .pipeline import AsyncInMemoryReader, InMemoryPipeline, RejectedEvent
 from .stores import AsyncInMemoryStateStore, InMemoryStateStore
 
@@ -21,4 +23,7 @@ __all__ = [
     "InMemoryPipeline",
     "InMemoryStateStore",
     "RejectedEvent",
+    "StateStoreConformance",
+    "blocking",
+    "event_loop",
 ]
