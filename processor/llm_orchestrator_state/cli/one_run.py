@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
 
 
-def canonical(text: str) -> str:
-    """The run id as Kafka has it as a key. Raises InvalidState."""
+def canonical(text: str, what: str = "run") -> str:
+    """An id as Kafka has it as a key. Raises InvalidState."""
     from uuid import UUID
 
     try:
         return str(UUID(text))
     except ValueError:
         raise InvalidState(
-            f"run id {text!r} is not a UUID; expected one such as 6f1b8b0e-93a5-4c1e-8a52-0d7c3f4e5a6b"
+            f"{what} id {text!r} is not a UUID; expected one such as 6f1b8b0e-93a5-4c1e-8a52-0d7c3f4e5a6b"
         ) from None
 
 

@@ -23,8 +23,9 @@ def brief(state: StateRecord | None) -> str:
     for step in state["steps"].values():
         steps[step["status"]] = steps.get(step["status"], 0) + 1
     told = ", ".join(f"{number} {status}" for status, number in steps.items())
+    why = state["status_reason"] or error_text(state["error_type"], state["error"])
     return (
-        f"{with_reason(state['status'], state['status_reason'])}, version {state['version']}, "
+        f"{with_reason(state['status'], why)}, version {state['version']}, "
         f"updated {format_instant(state['updated_at'])}{', steps: ' if told else ''}{told}"
     )
 

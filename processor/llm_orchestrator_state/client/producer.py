@@ -81,7 +81,8 @@ class EventProducer:
     def _on_delivery(self, event_id: str, run_id: str, error: KafkaError | None, message: Any) -> None:
         self._count(error, message)
         if error is None and self._on_delivered:
-            self._on_delivered(Delivered(event_id, run_id, message.partition(), message.offset()))
+            offset = message.offset()  # None where a repeated request was answered that the broker had already
+            self._on_delivered(Delivered(event_id, run_id, message.partition(), -1 if offset is None else offset))
 
     def _count(self, error: KafkaError | None, _: Any) -> None:
         if error is None:

@@ -1,0 +1,114 @@
+"""When a run and the attempts at its steps began and ended, from the events that were applied to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..model.records import EventRecord, StateRecord
+from ..model.transitions import NO_RUN, RULES
+
+_OUTCOMES = {"StepCompleted": "completed", "StepFailed": "failed"}
+
+
+class Span(msgspec.Struct):
+    """One attempt at a step; or a stretch of the run in one status, which has no attempt and the status as its outcome.
+
+    began, ended: microseconds since 1970 UTC. began is None where no start was told, ended where there was no end yet.
+    outcome: running, completed, failed, skipped; given up (for a retry), or abandoned (something else came in between).
+    """
+
+    name: str
+    attempt: int
+    began: int | None
+    ended: int | None
+    outcome: str
+
+    @property
+    def seconds(self) -> float | None:
+        """None where it has no beginning or no end; clocks of several hosts may let it be negative."""
+        return None if self.began is None or self.ended is None else (self.ended - self.began) / 1e6
+
+
+class Spans:
+    """Told of the applied events in the order of the log.
+
+    stretches: of the run. attempts: of its steps, in the order in which they were heard of.
+    """
+
+    def __init__(self) -> None:
+        self.stretches: list[Span] = []
+        self.attempts: list[Span] = []
+        self._attempt: dict[str, int] = {}
+        """How often each step was started."""
+        self._running: dict[str, Span] = {}
+
+    def apply(self, event: EventRecord) -> Span | None:
+        """The attempt that this event tells of, if any."""
+        kind, fields = event["transition"]
+        at = event["occurred_at"]
+        if kind in {"WorkflowSaved", "WorkflowRestored"}:
+            self._replace(fields["state"] if kind == "WorkflowSaved" else fields["snapshot"], at)
+        elif (status := RULES[kind].run_to) is not None:
+            self._run_is(status, at)
+        return self._step(kind, fields, at) if RULES[kind].steps is not None else None
+
+    def _run_is(self, status: str, at: int) -> None:
+        last = self.stretches[-1] if self.stretches else None
+        if last and last.outcome == status:
+            return
+        if last and last.ended is None:
+            last.ended = at
+        if status == NO_RUN:
+            for step_id in list(self._running):
+                self._end(step_id, at, "abandoned")
+            self._attempt.clear()
+        elif status not in {"completed", "failed"}:
+            self.stretches.append(Span("run", 0, at, None, status))
+        else:
+            self.stretches.append(Span("run", 0, at, at, status))
+
+    def _replace(self, state: StateRecord, at: int) -> None:
+        self._run_is(state["status"], at)
+        steps = state["steps"]
+        for step_id in list(self._running):
+            if step_id not in steps or steps[step_id]["status"] != "running":
+                self._end(step_id, at, "abandoned")
+        self._attempt = {
+            step_id: max(self._attempt.get(step_id, 0), step["attempt"]) for step_id, step in steps.items()
+        }
+        for step_id, step in steps.items():
+            if step["status"] == "running" and step_id not in self._running:
+                self._begin(step_id, step["started_at"], self._attempt[step_id])
+
+    def _step(self, kind: str, fields: dict[str, Any], at: int) -> Span | None:
+        step_id, given = fields["step_id"], fields.get("attempt")
+        running = self._running.get(step_id)
+        if kind == "StepStarted":
+            self._end(step_id, at, "abandoned")
+            return self._begin(step_id, at, given or self._attempt.get(step_id, 0) + 1)
+        if kind in _OUTCOMES:
+            if running is None or (given or 0) > running.attempt:
+                self._end(step_id, at, "abandoned")
+                self._begin(step_id, None, given or self._attempt.get(step_id, 0) + 1)
+            return self._end(step_id, at, _OUTCOMES[kind])
+        if kind == "StepSkipped":
+            if running is None:
+                self._begin(step_id, None, self._attempt.get(step_id, 0))
+            return self._end(step_id, at, "skipped")
+        if kind == "StepRetried":
+            return self._end(step_id, at, "given up")
+        return running
+
+    def _begin(self, step_id: str, at: int | None, attempt: int) -> Span:
+        span = self._running[step_id] = Span(step_id, attempt, at, None, "running")
+        self._attempt[step_id] = attempt
+        self.attempts.append(span)
+        return span
+
+    def _end(self, step_id: str, at: int, outcome: str) -> Span | None:
+        span = self._running.pop(step_id, None)
+        if span is not None:
+            span.ended, span.outcome = at, outcome
+        return span
