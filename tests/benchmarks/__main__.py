@@ -1,4 +1,7 @@
-"""Measures throughput, latency, restore, the publisher and the reader on a real Kafka; the figures wanted are those of an idle machine."""
+"""Measures throughput, latency, restore, the publisher, the reader and the store on a real Kafka.
+
+The figures wanted are those of an idle machine.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,14 @@ from tests.benchmarks.program import ProgramFailed
 from tests.benchmarks.publisher import publisher
 from tests.benchmarks.reader import reader
 from tests.benchmarks.restore import restore
+from tests.benchmarks.store import store
 from tests.benchmarks.system import System, system
 from tests.benchmarks.throughput import throughput
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
-PARTS = ("throughput", "latency", "restore", "publisher", "reader")
+PARTS = ("throughput", "latency", "restore", "publisher", "reader", "store")
 
 
 class Sizes(NamedTuple):
@@ -37,10 +41,17 @@ class Sizes(NamedTuple):
     load_s: float
     published: int
     steps: int
+    runs: int
+    calls: int
 
 
-FULL = Sizes(events=1_000_000, states=500_000, probes=200, idle_s=10, load_s=10, published=300_000, steps=100_000)
-QUICK = Sizes(events=30_000, states=10_000, probes=50, idle_s=3, load_s=2, published=20_000, steps=5_000)
+FULL = Sizes(
+    events=1_000_000, states=500_000, probes=200, idle_s=10, load_s=10, published=300_000, steps=100_000, runs=10_000,
+    calls=1_000,
+)  # fmt: skip
+QUICK = Sizes(
+    events=30_000, states=10_000, probes=50, idle_s=3, load_s=2, published=20_000, steps=5_000, runs=500, calls=50
+)
 
 
 def main() -> int:
@@ -94,6 +105,9 @@ def _measure(part: str, on: System, sizes: Sizes) -> Any:
     elif part == "reader":
         figures = reader(on, sizes.states, sizes.probes)
         text = report.reader_text(figures)
+    elif part == "store":
+        figures = store(on, sizes.runs, sizes.calls)
+        text = report.store_text(figures)
     else:
         figures = restore(on, sizes.states)
         text = report.restore_text(figures)

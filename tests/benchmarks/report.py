@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 Figures = dict[str, Any]
-WIDTH = 27
+WIDTH = 30
 
 
 def machine_text(machine: dict[str, str]) -> str:
@@ -123,6 +123,26 @@ def publisher_text(figures: Figures) -> str:
                 f"{figures['step_cpu_us']:.1f} with its handle; its two events made by hand "
                 f"{figures['two_events_cpu_us']:.1f}",
             ),
+        ]
+    )
+
+
+def store_text(figures: Figures) -> str:
+    timed = {
+        "save, new": "save_new",
+        "save, again": "save_again",
+        "load": "load",
+        "create_checkpoint": "checkpoint",
+        "get_latest_checkpoint": "latest_checkpoint",
+        f"list of {figures['runs']:,} active runs": "list",
+        "and every state looked at": "list_and_look",
+    }
+    return "\n".join(
+        [
+            f"store: {figures['runs']:,} active runs of {figures['state_bytes']:,} bytes of JSON, {figures['calls']} calls each",
+            *(_line(name, _percentiles(figures[key])) for name, key in timed.items()),
+            _line(f"{figures['savers']} savers at once", f"threads {figures['threads_per_s']:,.0f} saves/s"),
+            _line("", f"tasks {figures['tasks_per_s']:,.0f} saves/s"),
         ]
     )
 

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from llm_orchestrator_state.client.producer import EventProducer
 from llm_orchestrator_state.kafka.cluster import Cluster
+from llm_orchestrator_state.kafka.format import CheckpointPolicy
 from llm_orchestrator_state.kafka.scan import scan
 from llm_orchestrator_state.kafka.topics import TopicSet, create
 from llm_orchestrator_state.local.process import wait_until
@@ -51,10 +52,11 @@ def system(bootstrap: str | None, broker_pid: int | None, properties: Mapping[st
 
 
 class Topics:
-    """A topic set without checkpoints, whose consumer group has one worker at a time."""
+    """A topic set whose consumer group has one worker at a time."""
 
-    def __init__(self, on: System, name: str) -> None:
+    def __init__(self, on: System, name: str, checkpoints: CheckpointPolicy) -> None:
         self.system = on
+        self._checkpoints = checkpoints
         topics = TopicSet(f"benchmark-{name}-{on.directory.name.rpartition('-')[2]}")
         self.codec = Codec()
         self.cluster = Cluster(on.bootstrap, topics, f"{topics.prefix}.processor", "benchmark")
@@ -62,7 +64,9 @@ class Topics:
         self._create()
 
     def _create(self) -> None:
-        create(self.cluster.admin, self.cluster.topics, partitions=PARTITIONS, replication=1, checkpoints="off")
+        create(
+            self.cluster.admin, self.cluster.topics, partitions=PARTITIONS, replication=1, checkpoints=self._checkpoints
+        )
 
     def publish(self, events: Iterable[EventRecord]) -> int:
         """Returns how many, when all are delivered."""
@@ -127,8 +131,8 @@ class Topics:
 
 
 @contextmanager
-def topics(on: System, name: str) -> Iterator[Topics]:
-    made = Topics(on, name)
+def topics(on: System, name: str, checkpoints: CheckpointPolicy = "off") -> Iterator[Topics]:
+    made = Topics(on, name, checkpoints)
     try:
         yield made
     finally:
