@@ -114,6 +114,9 @@ def _no_service_starts() -> Iterator[None]:
 def started(runtime: Path) -> Iterator[None]:
     """Images are kept for two days; of containers, networks and volumes nothing is."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    if Path("/run/containerd").exists():
+        # dockerd would take the machine's containerd, whose containers are not in these namespaces
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/containerd"], check=True)
     log = runtime / "log"
     address = f"unix://{runtime}/docker.sock"
     places = [f"--data-root={CACHE / 'engine'}", f"--exec-root={runtime}/exec", f"--pidfile={runtime}/pid"]
