@@ -35,6 +35,8 @@ PANELS: Panels = {
     "Runs": {
         "list": Listed("runs", "list_"),
         "get": Listed("runs"),
+        "watch": Listed("watch"),
+        "history": Listed("history"),
         "checkpoints": Listed("checkpoints"),
         "restore": Listed("checkpoints"),
         "pause": Listed("control"),

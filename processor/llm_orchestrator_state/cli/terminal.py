@@ -71,7 +71,7 @@ def table(columns: Sequence[str | Column], rows: Iterable[Sequence[str]], *, rig
 
     described = [Column(each, right=each in right) if isinstance(each, str) else each for each in columns]
     cells = [[escaped(cell) for cell in row] for row in rows]
-    console = _terminal()
+    console = terminal()
     fitted = fit(described, cells, console and console.width)
     header = header_lines(described, fitted)
     body = ([row[each.number] for each in fitted] for row in cells)
@@ -101,7 +101,7 @@ def _coloured(columns: Sequence[Column], fitted: Sequence[Fitted], row: Sequence
     return text
 
 
-def _terminal() -> Any:
+def terminal() -> Any:
     """Stdout as rich sees it; None where it is no terminal."""
     if not sys.stdout.isatty():
         return None
@@ -113,7 +113,7 @@ def _terminal() -> Any:
 def record(entries: Sequence[tuple[str, str]]) -> None:
     """Names and values on stdout, one pair a line; on a terminal what is longer goes on below, and no word is broken."""
     width = max((len(name) for name, _ in entries), default=0) + 2
-    console = _terminal()
+    console = terminal()
     for name, value in entries:
         text = escaped(value)
         lines = [text] if console is None else wrap(text, max(40, console.width - width), break_long_words=False,

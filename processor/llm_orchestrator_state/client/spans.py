@@ -34,7 +34,7 @@ class Span(msgspec.Struct):
 class Spans:
     """Told of the applied events in the order of the log.
 
-    stretches: of the run. attempts: of its steps, in the order in which they were heard of.
+    stretches: of the run; its end and its deletion are points in time. attempts: of its steps, in the order in which they were heard of.
     """
 
     def __init__(self) -> None:
@@ -43,6 +43,13 @@ class Spans:
         self._attempt: dict[str, int] = {}
         """How often each step was started."""
         self._running: dict[str, Span] = {}
+
+    def run_seconds(self, last: int) -> float | None:
+        """From the run's beginning to its end, or to the instant of the last event. None where no beginning was told."""
+        alive = [each for each in self.stretches if each.outcome != "deleted"]
+        if not alive or alive[0].began is None:
+            return None
+        return ((alive[-1].ended or last) - alive[0].began) / 1e6
 
     def apply(self, event: EventRecord) -> Span | None:
         """The attempt that this event tells of, if any."""
@@ -55,15 +62,17 @@ class Spans:
         return self._step(kind, fields, at) if RULES[kind].steps is not None else None
 
     def _run_is(self, status: str, at: int) -> None:
-        last = self.stretches[-1] if self.stretches else None
-        if last and last.outcome == status:
-            return
-        if last and last.ended is None:
-            last.ended = at
+        if self.stretches:
+            last = self.stretches[-1]
+            if last.outcome == status:
+                return
+            if last.ended is None:
+                last.ended = at
         if status == NO_RUN:
             for step_id in list(self._running):
                 self._end(step_id, at, "abandoned")
             self._attempt.clear()
+            self.stretches.append(Span("run", 0, at, at, "deleted"))
         elif status not in {"completed", "failed"}:
             self.stretches.append(Span("run", 0, at, None, status))
         else:
