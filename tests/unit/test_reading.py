@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_orchestrator_state import AsyncStateReader
 from llm_orchestrator_state.client.producer import Delivered
 from llm_orchestrator_state.client.reading.feeds import Place, StateFeed
 from llm_orchestrator_state.client.reading.filter import RunFilter
@@ -86,7 +87,8 @@ def test_filters_are_checked_and_combined() -> None:
     assert allows(now_s=10, stale_for=5)
     assert not allows(now_s=9.9, stale_for=timedelta(seconds=5))
     for wrong in ({"status": "cancelled"}, {"stale_for": -1.0}, {"stale_for": float("nan")}, {"parent": "x"},
-                  {"updated_since": datetime(2026, 1, 1)}, {"status": "failed", "active": True}):  # noqa: DTZ001 # fmt: skip
+                  {"updated_since": datetime(2026, 1, 1)}, {"status": "failed", "active": True},  # noqa: DTZ001
+                  {"stale_for": "15m"}, {"labels": ["team"]}, {"updated_since": "2026-01-01T00:00:00Z"}):  # fmt: skip
         with pytest.raises(InvalidState):
             RunFilter.of(wrong)  # type: ignore[arg-type]
 
@@ -233,7 +235,9 @@ class Scene:
         (value,) = self.states.values([key])
         return None if value is None else WindowReader(None).read(value)
 
-    def publish(self, offset: int, event_id: uuid.UUID | None = None, *, checkpoints: bool = False) -> Future[None]:
+    def publish(
+        self, offset: int, event_id: uuid.UUID | None = None, *, checkpoints: bool = False
+    ) -> Future[Window | None]:
         delivered = Delivered(str(event_id or uuid.uuid4()), KEYS[0].decode(), 0, offset)
         return self.settling.add(delivered, checkpoints=checkpoints)
 
@@ -265,7 +269,7 @@ def test_an_event_is_applied_only_when_the_rejections_were_read_up_to_their_end(
     assert not waiting.done()
     scene.rejections.take([], 3)
     scene.settling.moved()
-    assert waiting.result(0) is None
+    assert waiting.result(0) == Window(0, b"", b"")
     assert not scene.settling
 
 
@@ -273,10 +277,11 @@ def test_an_event_that_the_run_remembers_is_applied_at_once(scene: Scene) -> Non
     ours = uuid.uuid4()
     waiting, other = scene.publish(5, ours), scene.publish(6)
     scene.state(7, 2, [uuid.uuid4(), ours, uuid.uuid4()])
-    assert waiting.result(0) is None
+    window = waiting.result(0)
+    assert window is not None
+    assert window.has(short_id(str(ours)))
     assert not other.done()
-    late = scene.publish(4, ours)
-    assert late.result(0) is None
+    assert scene.publish(4, ours).result(0) == window
 
 
 def test_its_checkpoint_is_waited_for_all_the_same(scene: Scene) -> None:
@@ -415,6 +420,16 @@ def test_a_damaged_directory_is_begun_anew(tmp_path: Path) -> None:
 
 
 # --- resuming -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_that_was_given_up_while_it_connects_is_not_waited_for() -> None:
+    opening = AsyncStateReader("127.0.0.1:1")._opening
+    with opening._lock:  # as long as it connects
+        opening.abandon()
+        closing = threading.Thread(target=opening.close, daemon=True)
+        closing.start()
+        closing.join(30)
+        assert not closing.is_alive()
 
 
 def test_a_step_of_an_unknown_status_is_not_taken_for_another() -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ..client.reading.window import Window
 from ..client.stores import AsyncEventStateStore, EventStateStore, Health
-from ..client.stores.calls import Outcomes
+from ..client.stores.calls import Outcome, Outcomes
 from ..errors import EventRejected
 from ..model.checkpoint import Checkpoint
 from ..model.events import TransitionEvent
@@ -48,20 +48,19 @@ class PipelineRuns:
     def checkpoint(self, checkpoint_id: UUID) -> Checkpoint | None:
         return self._pipeline.checkpoint(checkpoint_id)
 
-    def version_after(self, event: TransitionEvent) -> int | None:
+    def settle(self, events: Sequence[TransitionEvent]) -> Outcomes:
+        return [self._judged(event) for event in events]
+
+    def _judged(self, event: TransitionEvent) -> Outcome:
+        delivered = self._publisher.publish(event).result()
+        rejected = self._pipeline.rejected_at(delivered.partition, delivered.offset)
+        if rejected is not None:
+            return EventRejected(rejected.code, rejected.detail, delivered.event_id)
         state = self.get(event.run_id)
         if state is None:
             return None
         last = b"" if state.last_event_id is None else short_id(str(state.last_event_id))
-        return Window(state.version, last, state.recent_event_ids).version_after(short_id(str(event.event_id)))
-
-    def settle(self, events: Sequence[TransitionEvent]) -> Outcomes:
-        return [self._judged(event) for event in events]
-
-    def _judged(self, event: TransitionEvent) -> EventRejected | None:
-        delivered = self._publisher.publish(event).result()
-        rejected = self._pipeline.rejected_at(delivered.partition, delivered.offset)
-        return rejected and EventRejected(rejected.code, rejected.detail, delivered.event_id)
+        return Window(state.version, last, state.recent_event_ids)
 
 
 def _last_updated(state: WorkflowState) -> tuple[datetime, str]:

@@ -17,7 +17,7 @@ import msgspec
 from ...errors import InvalidState
 from ...model.events import TransitionEvent
 from ...model.instants import to_micros
-from ...model.kinds import KINDS, Transition
+from ...model.kinds import KINDS, Transition, WorkflowSaved
 from ...model.limits import MAX_INT, MAX_JSON_DEPTH
 from ...model.payload import payload_problem
 from ...model.status import StepStatus, WorkflowStatus
@@ -25,6 +25,7 @@ from ...wire import schemas
 from ...wire.avro import write_bytes, write_long, write_string, writer
 from ...wire.framing import Framing, Registry
 from .plain_json import is_plain, refuse_others
+from .state_encoding import state_writer
 
 Write = Callable[[Any], bytes]
 
@@ -84,12 +85,15 @@ _name = lru_cache(1024)(write_string)
 """Names of labels and usage are few, and come again and again."""
 
 
+_usage, _labels = _map(_natural), _map(write_string)
+
 _QUICK: dict[str, Write] = {
     **dict.fromkeys(("workflow_id", "workflow_name", "user_id", "step_id", "reason", "error", "error_type"), write_string),
     **dict.fromkeys(("context", "patch", "inputs", "outputs"), _json_text),
     "attempt": _attempt,
-    "usage": _map(_natural),
-    "labels": _map(write_string),
+    "usage": _usage,
+    "labels": _labels,
+    "state": state_writer(_json_text, _usage, _labels),
 }  # fmt: skip
 
 
@@ -146,6 +150,8 @@ class EventEncoder:
         ids = _ids(event_id.int, run_id.int)
         expected, token, transition = event.expected_version, event.fencing_token, event.transition
         branch, values, fields = _KINDS[type(transition)]
+        if type(transition) is WorkflowSaved and transition.state.id != run_id:
+            raise _UnusualError
         parts = [
             self._framing.header,
             ids,

@@ -58,7 +58,7 @@ class Core:
             checkpoints=options.checkpoints,
         )
         self._windows = WindowReader(registry)
-        self._settling = Settling(self.life, self.following.index, self.following.rejections.get, self.window)
+        self._settling = Settling(self.life, self.following.index, self.following.rejections.get, self._window)
         self._asker = Asker(cluster, self.life, self.following, self._settling)
         self.decoding = Decoding(Codec(registry))
         self.queries = Queries(self.life, self.following, self.decoding)
@@ -121,8 +121,8 @@ class Core:
 
     # --- waiting for changes ------------------------------------------------------------------------------------------
 
-    def settle(self, delivered: Delivered, *, checkpoints: bool = True) -> Future[None]:
-        """Done when the event is settled, and what it wrote can be read.
+    def settle(self, delivered: Delivered, *, checkpoints: bool = True) -> Future[Window | None]:
+        """Done when the event is settled, and what it wrote can be read: with the run's window, None where the run is gone.
 
         checkpoints: whether also in the checkpoints, where they are followed. It takes longer.
         """
@@ -136,8 +136,7 @@ class Core:
         with self.life.lock:
             return self._settling.add(delivered, checkpoints=checkpoints and bool(self.following.checkpoints))
 
-    def window(self, partition: int, key: bytes) -> Window | None:
-        """Under the reader's lock. None of no run."""
+    def _window(self, partition: int, key: bytes) -> Window | None:
         (value,) = self.following.states[partition].values([key])
         return None if value is None else self._windows.read(value)
 
@@ -146,7 +145,9 @@ class Core:
         self.life.check()
         watch = Watch(wanted, key, wake)
         with self.life.lock:
-            watch.begin(self.following.index.candidates(wanted), tell=current)
+            index = self.following.index
+            run = None if key is None else index.get(key)
+            watch.begin(index.candidates(wanted) if key is None else [run] if run else [], tell=current)
             self.following.listen(watch)
         self.life.listen(wake)
         return watch

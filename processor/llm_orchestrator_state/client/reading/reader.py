@@ -291,7 +291,7 @@ def _is_done(future: Future[Any], seconds: float | None) -> bool:
     return True
 
 
-def _wait(future: Future[None], seconds: float | None, otherwise: Callable[[], Connection]) -> None:
+def _wait(future: Future[Any], seconds: float | None, otherwise: Callable[[], Connection]) -> None:
     try:
         future.result(seconds)
     except TimeoutError:

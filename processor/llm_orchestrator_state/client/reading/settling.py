@@ -36,7 +36,7 @@ class Wait:
 
     __slots__ = ("checkpoints", "event_id", "future", "judged", "key", "needs", "offset", "partition", "short", "since")
 
-    def __init__(self, delivered: Delivered, future: Future[None], *, checkpoints: bool) -> None:
+    def __init__(self, delivered: Delivered, future: Future[Window | None], *, checkpoints: bool) -> None:
         self.event_id = delivered.event_id
         self.short = short_id(delivered.event_id)
         self.checkpoints = checkpoints
@@ -75,8 +75,11 @@ class Settling:
         """Whether anybody waits."""
         return bool(self._waits or self.unplaced)
 
-    def add(self, delivered: Delivered, *, checkpoints: bool) -> Future[None]:
-        """Done when the event is settled: with EventRejected when it was rejected. checkpoints: see Wait."""
+    def add(self, delivered: Delivered, *, checkpoints: bool) -> Future[Window | None]:
+        """Done when the event is settled: with the run's window, None where the run is gone, or with EventRejected.
+
+        checkpoints: see Wait.
+        """
         wait = Wait(delivered, self._life.future(), checkpoints=checkpoints)
         first = not self
         rejections = self._rejections(wait.partition)
@@ -131,7 +134,7 @@ class Settling:
         window = self._window(wait.partition, wait.key)
         wait.judged = "by window" if window is not None and window.has(wait.short) else "by state"
         if wait.judged == "by window" and not wait.checkpoints:
-            fulfil(wait.future)
+            fulfil(wait.future, window)
         else:
             self.work.set()
 
@@ -149,7 +152,7 @@ class Settling:
             return
         for wait in self._placed():
             if wait.needs is not None and all(feed.position >= end for feed, end in wait.needs):
-                fulfil(wait.future)
+                fulfil(wait.future, self._window(wait.partition, wait.key))
         self._drop_done()
 
     # --- what is to be asked ------------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ...errors import Connection, EventRejected
+from ...kafka.registry import Mode
 from ...model.events import TransitionEvent
 from ..producer import Delivered
 from ..publishing.async_publisher import AsyncPublisher
@@ -18,8 +19,9 @@ from ..reading.core import Core
 from ..reading.opening import Opening
 from ..reading.options import TOPIC_PREFIX, Options
 from ..reading.reader import not_settled
+from ..reading.window import Window
 from .async_store import AsyncEventStateStore
-from .calls import Outcomes
+from .calls import Outcome, Outcomes
 from .checking import checked, closed, publisher_properties, silent
 from .events import touches_checkpoints
 from .health import Health
@@ -38,6 +40,7 @@ class AsyncKafkaStateStore(AsyncEventStateStore):
         directory: Path | str | None = None,
         group: str | None = None,
         schema_registry_url: str | None = None,
+        schema_registry_mode: Mode = "register",
         schema_registry_properties: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
         timeout_s: float = TIMEOUT_S,
@@ -48,6 +51,7 @@ class AsyncKafkaStateStore(AsyncEventStateStore):
             bootstrap_servers,
             topic_prefix=topic_prefix,
             schema_registry_url=schema_registry_url,
+            schema_registry_mode=schema_registry_mode,
             schema_registry_properties=schema_registry_properties,
             properties=publisher_properties(properties),
         )
@@ -131,7 +135,7 @@ class AsyncKafkaStateStore(AsyncEventStateStore):
             raise not_settled(delivered[0], self._timeout_s) from None
 
 
-async def _outcomes(futures: list[Future[Any]]) -> Outcomes:
+async def _outcomes(futures: list[Future[Window | None]]) -> Outcomes:
     try:
         return [await _outcome(future) for future in futures]
     finally:
@@ -139,9 +143,8 @@ async def _outcomes(futures: list[Future[Any]]) -> Outcomes:
             future.cancel()
 
 
-async def _outcome(future: Future[Any]) -> EventRejected | None:
+async def _outcome(future: Future[Window | None]) -> Outcome:
     try:
-        await asyncio.wrap_future(future)
+        return await asyncio.wrap_future(future)
     except EventRejected as rejected:
         return rejected
-    return None

@@ -1,6 +1,6 @@
 """What each method of a store does, without its waiting.
 
-Each call that publishes is a generator of events to be settled; it is sent, for each of them, why it was rejected, or None.
+Each call that publishes is a generator of events to be settled; it is sent what became of each.
 The stores differ in how they settle, and whether they block.
 """
 
@@ -14,14 +14,18 @@ from uuid import UUID
 from ...errors import Configuration, EventRejected, InvalidState, NotFound
 from ...model.checkpoint import Checkpoint
 from ...model.events import TransitionEvent
+from ...model.ids import short_id
 from ...model.instants import to_micros
 from ...model.state import WorkflowState
 from ...model.verdicts import Code
+from ..reading.window import Window
 from .events import at_last_activity, deleted, requested, saved, trimmed
 from .runs import Runs, as_uuid
 from .unchanged import Unchanged
 
-Outcomes = list[EventRejected | None]
+Outcome = EventRejected | Window | None
+"""Why an event was rejected; or its run's window, in which it may be; or None where the run is gone."""
+Outcomes = list[Outcome]
 
 T = TypeVar("T")
 Call = Generator[Sequence[TransitionEvent], Outcomes, T]
@@ -49,14 +53,17 @@ def advance(call: Call[T], outcomes: Outcomes | None = None) -> Sequence[Transit
 def save(runs: Runs, unchanged: Unchanged, state: WorkflowState) -> Call[int]:
     given = at_last_activity(state)
     event = saved(given, unchanged.current(runs, state.id, state.version))
-    (rejected,) = yield [event]
-    if rejected:
-        raise rejected
-    version = runs.version_after(event) if event.expected_version is None else event.expected_version + 1
-    if version is None:
+    (outcome,) = yield [event]
+    if isinstance(outcome, EventRejected):
+        raise outcome
+    if outcome is None:
         raise NotFound(f"run {state.id} was deleted as soon as it was saved; save it again if it is to be there")
-    state.version, state.updated_at = version, given.updated_at
-    return version
+    if event.expected_version is None:
+        state.version = outcome.version_after(short_id(str(event.event_id)))
+    else:
+        state.version = event.expected_version + 1
+    state.updated_at = given.updated_at
+    return state.version
 
 
 def load(runs: Runs, run_id: UUID | str) -> WorkflowState:
@@ -78,10 +85,11 @@ def create_checkpoint(runs: Runs, unchanged: Unchanged, checkpoint: Checkpoint) 
     if kept is None:
         run = runs.get(checkpoint.workflow_state_id)
         event = requested(checkpoint, 0 if run is None else run.checkpoint_count)
-        (rejected,) = yield [event]
-        if rejected:
-            raise _of_no_run(rejected, checkpoint.workflow_state_id)
-        unchanged.note(runs, event)
+        (outcome,) = yield [event]
+        if isinstance(outcome, EventRejected):
+            raise _of_no_run(outcome, checkpoint.workflow_state_id)
+        if outcome is not None:
+            unchanged.note(event, outcome)
         kept = runs.checkpoint(checkpoint.id)
         if kept is None:
             _raise_if_off(runs, checkpoint)
@@ -112,11 +120,11 @@ def delete_old(runs: Runs, older_than: datetime) -> Call[int]:
     old = runs.ended_before(older_than)
     for at in range(0, len(old), TOGETHER):
         outcomes = yield [deleted(state) for state in old[at : at + TOGETHER]]
-        for rejected in outcomes:
-            if rejected is None:
+        for outcome in outcomes:
+            if not isinstance(outcome, EventRejected):
                 count += 1
-            elif rejected.code not in (Code.VERSION_CONFLICT, Code.UNKNOWN_RUN):  # changed, or deleted, meanwhile
-                raise rejected
+            elif outcome.code not in (Code.VERSION_CONFLICT, Code.UNKNOWN_RUN):  # changed, or deleted, meanwhile
+                raise outcome
     return count
 
 
@@ -128,11 +136,11 @@ def cleanup_checkpoints(runs: Runs, unchanged: Unchanged, run_id: UUID | str, ke
     if len(kept) <= keep_count:
         return 0
     event = trimmed(run, keep_count)
-    (rejected,) = yield [event]
-    if rejected is None:
-        unchanged.note(runs, event)
-    elif rejected.code is not Code.UNKNOWN_RUN:  # deleted meanwhile, its checkpoints too
-        raise rejected
+    (outcome,) = yield [event]
+    if isinstance(outcome, Window):
+        unchanged.note(event, outcome)
+    elif outcome is not None and outcome.code is not Code.UNKNOWN_RUN:  # deleted meanwhile, its checkpoints too
+        raise outcome
     return len(kept) - keep_count
 
 

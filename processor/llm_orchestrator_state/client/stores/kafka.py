@@ -8,9 +8,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ...errors import EventRejected
+from ...kafka.registry import Mode
 from ...model.events import TransitionEvent
 from ..producer import Delivered
 from ..publishing.publisher import Publisher
@@ -18,7 +19,8 @@ from ..reading.core import Core
 from ..reading.opening import Opening
 from ..reading.options import TOPIC_PREFIX, Options
 from ..reading.reader import not_settled
-from .calls import Outcomes
+from ..reading.window import Window
+from .calls import Outcome, Outcomes
 from .checking import checked, closed, publisher_properties, silent
 from .events import touches_checkpoints
 from .health import Health
@@ -50,6 +52,7 @@ class KafkaStateStore(EventStateStore):
         directory: Path | str | None = None,
         group: str | None = None,
         schema_registry_url: str | None = None,
+        schema_registry_mode: Mode = "register",
         schema_registry_properties: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
         timeout_s: float = TIMEOUT_S,
@@ -60,6 +63,7 @@ class KafkaStateStore(EventStateStore):
             bootstrap_servers,
             topic_prefix=topic_prefix,
             schema_registry_url=schema_registry_url,
+            schema_registry_mode=schema_registry_mode,
             schema_registry_properties=schema_registry_properties,
             properties=publisher_properties(properties),
         )
@@ -135,11 +139,10 @@ class KafkaStateStore(EventStateStore):
             for future in futures:
                 future.cancel()
 
-    def _outcome(self, future: Future[Any], delivered: Delivered, until: float) -> EventRejected | None:
+    def _outcome(self, future: Future[Window | None], delivered: Delivered, until: float) -> Outcome:
         try:
-            future.result(max(0.0, until - monotonic()))
+            return future.result(max(0.0, until - monotonic()))
         except EventRejected as rejected:
             return rejected
         except TimeoutError:
             raise not_settled(delivered, self._timeout_s) from None
-        return None

@@ -9,13 +9,11 @@ from uuid import UUID
 
 from ...errors import Serialization
 from ...model.checkpoint import Checkpoint
-from ...model.events import TransitionEvent
-from ...model.ids import short_id
 from ...model.instants import to_micros
 from ...model.state import WorkflowState
 from ...model.transitions import TERMINAL
 from ..reading.core import Core
-from ..reading.filter import ACTIVE, RunFilter, run_key
+from ..reading.filter import ACTIVE, RunFilter
 from ..reading.queries import Queries
 
 
@@ -24,7 +22,6 @@ class KafkaRuns(Queries):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core.life, core.following, core.decoding)
-        self._core = core
 
     def latest_of(self, workflow_id: str) -> WorkflowState | None:
         return next(iter(self.runs(RunFilter(workflow_id=workflow_id), 1, None)), None)
@@ -54,10 +51,3 @@ class KafkaRuns(Queries):
                 "that is not known here; update this program, or give it the schema registry"
             )
         return None
-
-    def version_after(self, event: TransitionEvent) -> int | None:
-        key = run_key(event.run_id)
-        partition = self._home(key)
-        with self._reading():
-            window = self._core.window(partition, key)
-        return None if window is None else window.version_after(short_id(str(event.event_id)))

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from ...errors import InvalidState
 from ...model.checkpoint import Checkpoint
-from ...model.events import TransitionEvent
 from ...model.state import WorkflowState
 
 
@@ -30,8 +29,6 @@ class Runs(Protocol):
         """Oldest first."""
 
     def checkpoint(self, checkpoint_id: UUID) -> Checkpoint | None: ...
-    def version_after(self, event: TransitionEvent) -> int | None:
-        """The version that the applied event gave its run; a lower one where others came after it. None of no run."""
 
 
 def as_uuid(given: UUID | str, what: str) -> UUID:

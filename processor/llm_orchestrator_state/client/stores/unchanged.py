@@ -12,6 +12,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from ...model.events import TransitionEvent
+from ...model.ids import short_id
+from ..reading.window import Window
 from .runs import Runs
 
 REMEMBERED = 10_000
@@ -33,12 +35,10 @@ class Unchanged:
         self._lock = Lock()
         self._spans: OrderedDict[UUID, _Span] = OrderedDict()
 
-    def note(self, runs: Runs, event: TransitionEvent) -> None:
-        """The event was applied, and its run's content is as before it."""
+    def note(self, event: TransitionEvent, window: Window) -> None:
+        """The event was applied, and its run's content is as before it. window: of the run as it was then."""
         # where others came after it this is not its version; but never one that the run still has, so it vouches for nothing
-        version = runs.version_after(event)
-        if version is None:
-            return
+        version = window.version_after(short_id(str(event.event_id)))
         with self._lock:
             before = self._spans.pop(event.run_id, None)
             if before is not None and before.event_id == event.event_id:
