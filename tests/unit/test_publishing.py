@@ -221,6 +221,27 @@ def test_a_forked_process_is_told_to_make_its_own() -> None:
         publisher.publish(an_event()).result(PATIENCE_S)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_that_leaves_the_block_waits_for_nothing_of_its_parent() -> None:
+    def leave(publisher: Publisher) -> None:
+        with publisher:
+            publisher.publish(an_event())
+            if not os.fork():
+                raise ZeroDivisionError
+            transport.go.set()
+
+    transport = Script(held=True)
+    parent = os.getpid()
+    try:
+        leave(Publisher(transport=transport))
+    except ZeroDivisionError as left:
+        os._exit(7 if not hasattr(left, "__notes__") and not transport.closed else 1)
+    finally:
+        if os.getpid() != parent:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 7
+
+
 # --- arguments --------------------------------------------------------------------------------------------------------
 
 
@@ -248,6 +269,8 @@ def test_what_cannot_be_a_property_is_refused_before_anything_is_connected() -> 
         Publisher("127.0.0.1:1", properties={"partitioner": "consistent"})
     with pytest.raises(Configuration, match="bootstrap_servers is empty"):
         Publisher("")
+    with pytest.raises(Configuration, match="bootstrap_servers is a list; expected one text"):
+        Publisher(["127.0.0.1:1"])  # type: ignore[arg-type]
 
 
 # --- tracing ----------------------------------------------------------------------------------------------------------

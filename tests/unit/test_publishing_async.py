@@ -294,6 +294,20 @@ async def test_a_handle_that_finds_out_that_its_run_was_claimed_says_nothing_mor
 
 
 @in_a_loop
+async def test_a_loop_that_only_publishes_lets_others_have_their_turn_and_can_be_cancelled() -> None:
+    async def publish_for_ever() -> None:
+        while True:
+            await publisher.publish(an_event())
+
+    async with AsyncPublisher(transport=Script()) as publisher:
+        task = asyncio.create_task(publish_for_ever())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@in_a_loop
 async def test_outputs_that_are_no_json_fail_the_step(pipeline: InMemoryPipeline) -> None:
     async with pipeline.async_publisher() as publisher:
         with pytest.raises(InvalidState, match="outputs is nan"):

@@ -121,6 +121,7 @@ def test_an_instant_without_a_zone_is_refused() -> None:
     text = refused(StepStarted(step_id="a"), occurred_at=datetime(2026, 1, 5))  # noqa: DTZ001
     assert "no time zone" in text
     assert "datetime.now(UTC)" in text
+    assert "is no datetime" in refused(StepStarted(step_id="a"), occurred_at="2026-01-05T09:30:00Z")
 
 
 def test_an_instant_in_any_zone_is_written_as_utc() -> None:

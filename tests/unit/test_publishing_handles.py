@@ -296,6 +296,17 @@ def test_a_step_that_is_open_cannot_be_entered_again_and_the_way_out_is_named(
     assert pipeline.rejections == []
 
 
+@pytest.mark.parametrize("wrong", [1.5, -1, "7"])
+def test_usage_that_cannot_be_told_is_refused_where_it_is_given(
+    pipeline: InMemoryPipeline, publisher: Publisher, wrong: Any
+) -> None:
+    with publisher.workflow("triage") as run, run.step("a") as step:
+        with pytest.raises(InvalidState, match=r"input_tokens is .*; expected a whole number from 0 on"):
+            step.usage(output_tokens=1, input_tokens=wrong)
+        step.usage(input_tokens=7)
+    assert step_of(pipeline, run, "a").usage == {"gen_ai.usage.input_tokens": 7}
+
+
 def test_outputs_that_are_no_json_fail_the_step_and_the_run(pipeline: InMemoryPipeline, publisher: Publisher) -> None:
     with (
         pytest.raises(InvalidState, match=r"outputs\.labels is a set"),
@@ -572,6 +583,11 @@ def test_a_completed_run_cannot_be_claimed(pipeline: InMemoryPipeline, publisher
         pass
     with pytest.raises(InvalidState, match="is completed; only a pending, running, paused or failed"):
         publisher.claim(state_of(pipeline, run))
+
+
+def test_what_a_reader_says_of_no_run_cannot_be_claimed(publisher: Publisher) -> None:
+    with pytest.raises(InvalidState, match="a NoneType is no state to claim"):
+        publisher.claim(None)  # type: ignore[arg-type]
 
 
 def test_a_rejection_can_be_sent_to_another_process() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ..model.records import EventRecord, StateRecord
+from ..model.records import EventRecord, StateRecord, StepRecord
 from ..model.transitions import NO_RUN, RULES
 
 _OUTCOMES = {"StepCompleted": "completed", "StepFailed": "failed"}
@@ -81,15 +81,21 @@ class Spans:
     def _replace(self, state: StateRecord, at: int) -> None:
         self._run_is(state["status"], at)
         steps = state["steps"]
-        for step_id in list(self._running):
-            if step_id not in steps or steps[step_id]["status"] != "running":
-                self._end(step_id, at, "abandoned")
-        self._attempt = {
-            step_id: max(self._attempt.get(step_id, 0), step["attempt"]) for step_id, step in steps.items()
-        }
+        before, self._attempt = self._attempt, {}
+        for step_id, step in steps.items():
+            self._attempt[step_id] = max(before.get(step_id, 0), step["attempt"])
+        for span in list(self._running.values()):
+            if not self._goes_on(span, steps.get(span.name)):
+                self._end(span.name, at, "abandoned")
         for step_id, step in steps.items():
             if step["status"] == "running" and step_id not in self._running:
                 self._begin(step_id, step["started_at"], self._attempt[step_id])
+
+    def _goes_on(self, span: Span, step: StepRecord | None) -> bool:
+        """Whether it is what this step of a restored run is about."""
+        if step is None or step["status"] != "running":
+            return False
+        return (span.attempt, span.began) == (self._attempt[span.name], step["started_at"])
 
     def _step(self, kind: str, fields: dict[str, Any], at: int) -> Span | None:
         step_id, given = fields["step_id"], fields.get("attempt")
@@ -107,6 +113,7 @@ class Spans:
                 self._begin(step_id, None, self._attempt.get(step_id, 0))
             return self._end(step_id, at, "skipped")
         if kind == "StepRetried":
+            self._attempt[step_id] = max(self._attempt.get(step_id, 0), given or 0)
             return self._end(step_id, at, "given up")
         return running
 

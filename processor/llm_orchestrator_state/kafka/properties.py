@@ -94,6 +94,11 @@ def with_pass_through(own: Properties, bootstrap_servers: str, passed: Mapping[s
 
     Raises Configuration.
     """
+    if not isinstance(bootstrap_servers, str):
+        raise Configuration(
+            f"bootstrap_servers is a {type(bootstrap_servers).__name__}; expected one text: host:port, several separated by "
+            "commas"
+        )
     if not bootstrap_servers.strip():
         raise Configuration("bootstrap_servers is empty; needed: host:port of at least one Kafka broker")
     for name in RESERVED.keys() & passed.keys():

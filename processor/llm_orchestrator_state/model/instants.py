@@ -26,9 +26,15 @@ def to_micros(instant: datetime) -> int:
     """Microseconds since 1970 UTC of a datetime in any zone.
 
     Raises:
-        InvalidState: it has no zone, or lies outside the years 1 to 9999 of UTC.
+        InvalidState: it is no datetime, has no zone, or lies outside the years 1 to 9999 of UTC.
     """
-    if instant.tzinfo is None:
+    try:
+        zone = instant.tzinfo
+    except AttributeError:
+        raise InvalidState(
+            f"{instant!r} is no datetime: give one with a time zone, such as datetime.now(UTC)"
+        ) from None
+    if zone is None:
         raise InvalidState(f"{instant.isoformat()} has no time zone: give one, such as datetime.now(UTC)")
     micros = (instant - _EPOCH) // _MICROSECOND
     if not MIN_INSTANT <= micros <= MAX_INSTANT:

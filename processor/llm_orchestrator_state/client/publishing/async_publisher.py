@@ -29,6 +29,9 @@ SLOWER = 1.2
 POLLED_EACH = 32
 """As in the synchronous publisher."""
 
+YIELDED_EACH = 256
+"""Events, some milliseconds: a loop that only publishes would have the event loop for itself, and not hear of its end."""
+
 
 class AsyncPublisher:
     """Like Publisher, for one event loop: publish(), flush(), close() and the handles are awaited."""
@@ -63,7 +66,15 @@ class AsyncPublisher:
         self._sent = 0
 
     async def publish(self, event: TransitionEvent) -> AsyncDelivery:
-        """Queue one event; awaits only while the queue is full. Raises as Publisher.publish() does."""
+        """Queue one event; awaits while the queue is full, and now and then to let others have their turn.
+
+        Raises as Publisher.publish() does.
+        """
+        if not (self._sent + 1) % YIELDED_EACH:
+            await asyncio.sleep(0)  # before the event is queued: when this is cancelled, it was not sent
+        return await self._publish(event)
+
+    async def _publish(self, event: TransitionEvent) -> AsyncDelivery:
         outbox = self._outbox
         key, value = outbox.encode(event)
         headers = trace_headers()
@@ -198,4 +209,4 @@ class AsyncPublisher:
     async def publish_of(self, run_id: UUID, event: TransitionEvent) -> AsyncDelivery:
         """For handles: nothing follows in a run's log on what is missing there."""
         self._outbox.raise_failure_of(run_id)
-        return await self.publish(event)
+        return await self._publish(event)

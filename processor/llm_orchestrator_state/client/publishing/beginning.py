@@ -66,6 +66,10 @@ def created(
 
 def claimed(state: WorkflowState) -> Beginning:
     """Of a run that another orchestrator has left. Raises InvalidState for one that is completed."""
+    if not isinstance(state, WorkflowState):
+        raise InvalidState(
+            f"a {type(state).__name__} is no state to claim; a reader's get() gives one, if there is the run"
+        )
     if not (state.is_active() or state.status is WorkflowStatus.FAILED):
         raise InvalidState(
             f"run {state.id} is {state.status}; only a pending, running, paused or failed run can be claimed"

@@ -25,7 +25,7 @@ def as_run_id(given: UUID | str) -> UUID:
     try:
         return UUID(given)
     except (ValueError, AttributeError, TypeError):
-        raise InvalidState(f"run_id {given!r} is no UUID; run_id_for({given!r}) makes one") from None
+        raise InvalidState(f"run_id {given!r} is no UUID; run_id_for({str(given)!r}) makes one") from None
 
 
 def event_id_for(run_id: UUID, *parts: object) -> UUID:

@@ -76,7 +76,8 @@ class Outbox:
 
     @property
     def is_open(self) -> bool:
-        return self._transport is not None
+        """Whether there may be something to wait for: in a fork there is not, whatever was pending in its parent."""
+        return self._transport is not None and os.getpid() == self._pid
 
     @property
     def transport(self) -> Transport | None:
@@ -109,7 +110,7 @@ class Outbox:
         return self._transport.poll(timeout_s) if self._transport else 0
 
     def pending(self) -> int:
-        return self._transport.pending() if self._transport else 0
+        return self._transport.pending() if self._transport and self.is_open else 0
 
     # --- failures -----------------------------------------------------------------------------------------------------
 

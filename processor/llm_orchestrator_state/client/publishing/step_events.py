@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import InvalidState
 from ...model.events import TransitionEvent
 from ...model.kinds import StepCompleted, StepFailed, StepRetried, StepStarted, Transition
 from .outcome import error_text, error_type
@@ -39,8 +40,18 @@ class StepEvents:
         """Add to what this attempt has used: tokens and cost (millionths of a US dollar).
 
         more: under names of their own, such as OpenTelemetry's gen_ai.usage.cache_read.input_tokens.
+        Raises InvalidState for what is no whole number from 0 on; then nothing is added.
         """
-        used = {INPUT_TOKENS: input_tokens, OUTPUT_TOKENS: output_tokens, COST: cost_micro_usd, **(more or {})}
+        used: dict[str, Any] = {
+            INPUT_TOKENS: input_tokens,
+            OUTPUT_TOKENS: output_tokens,
+            COST: cost_micro_usd,
+            **(more or {}),
+        }
+        # here, and not when the step ends: what failed it then could not be told either
+        for name, number in used.items():
+            if not isinstance(number, int) or number < 0:
+                raise InvalidState(f"{name} is {number!r}; expected a whole number from 0 on")
         for name, number in used.items():
             if number:
                 self._usage[name] = self._usage.get(name, 0) + number

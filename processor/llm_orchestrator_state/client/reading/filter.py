@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple, Self, TypedDict
+from typing import Any, NamedTuple, Self, TypedDict
 from uuid import UUID
 
 from ...errors import InvalidState
@@ -57,7 +57,7 @@ class RunFilter(NamedTuple):
         parent, since, stale = filters.get("parent"), filters.get("updated_since"), filters.get("stale_for")
         return cls(
             statuses=_statuses(filters.get("status"), active=filters.get("active", False), stale=stale is not None),
-            labels=dict(filters.get("labels") or {}),
+            labels=_labels(filters.get("labels") or {}),
             parent=None if parent is None else run_key(parent).decode(),
             updated_since=None if since is None else to_micros(since),
             stale_us=None if stale is None else _micros(stale),
@@ -90,10 +90,16 @@ def _statuses(status: WorkflowStatus | str | None, *, active: bool, stale: bool)
     return frozenset({found.value})
 
 
+def _labels(labels: Mapping[str, str]) -> dict[str, str]:
+    if not isinstance(labels, Mapping):
+        raise InvalidState(f"labels is {labels!r}; expected names and values, such as {{'team': 'support'}}")
+    return dict(labels)
+
+
 def _micros(duration: timedelta | float) -> int:
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
-    if not 0 <= seconds < float("inf"):
-        raise InvalidState(f"stale_for is {duration}; expected a duration: a timedelta, or seconds, from 0 on")
+    seconds: Any = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    if not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
+        raise InvalidState(f"stale_for is {duration!r}; expected a duration: a timedelta, or seconds, from 0 on")
     return int(seconds * 1e6)
 
 

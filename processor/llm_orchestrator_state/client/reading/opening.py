@@ -36,16 +36,21 @@ class Opening:
 
     def close(self) -> None:
         """Once is enough, and more does nothing. An opening that is under way is waited for."""
-        self._closed = True
+        if not self._closed:
+            self._closed = True
+            self._end()
+
+    def abandon(self) -> None:
+        """Close without waiting. Nor does close() wait then, which the garbage collector calls in the event loop's thread."""
+        if not self._closed:
+            self._closed = True
+            threading.Thread(target=self._end, name="state-reader-close", daemon=True).start()
+
+    def _end(self) -> None:
         with self._lock:
             core = self._core
         if core is not None:
             core.close()
-
-    def abandon(self) -> None:
-        """Close without waiting."""
-        self._closed = True
-        threading.Thread(target=self.close, name="state-reader-close", daemon=True).start()
 
     def _check(self) -> None:
         if self._closed:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import cast
 from uuid import UUID
 
-from ...errors import Configuration, CorruptStore, Serialization
+from ...errors import Configuration, CorruptStore, InvalidState, Serialization
 from ...kafka.partitioner import partition_of
 from ...model.checkpoint import Checkpoint
 from ...model.limits import KEPT_CHECKPOINTS
@@ -59,6 +59,8 @@ class Queries:
         return value
 
     def runs(self, wanted: RunFilter, limit: int | None, cursor: str | None) -> Page:
+        if limit is not None and limit < 0:
+            raise InvalidState(f"limit is {limit}; expected a number from 0 on, or None for all runs")
         behind, now = read_cursor(cursor), now_us()
         with self._reading():
             self._raise_if_unreadable()

@@ -29,6 +29,8 @@ class Watch:
 
     def begin(self, runs: Iterable[Run], *, tell: bool) -> None:
         """With the runs there are. tell: whether those that the filter allows are told at once."""
+        if not tell and self.wanted.stale_us is None:
+            return
         now = now_us()
         for run in runs:
             if self._concerns(run) and self.wanted.allows_but_for_age(run):
