@@ -23,6 +23,9 @@ def confirm(question: str, declined: str, *, yes: bool, otherwise: str = "") -> 
         return
     if not sys.stdin.isatty():
         raise Configuration(f"there is no terminal to ask at; give --yes{otherwise}")
-    if not typer.confirm(escaped(question), err=True):
+    # not typer.confirm(): it puts a space on stdout, also into a pipe
+    sys.stderr.write(f"{escaped(question)} [y/N]: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         say(declined)
         raise typer.Exit(INTERRUPTED)

@@ -33,7 +33,7 @@ class Seen(NamedTuple):
             state["version"],
             state["status"],
             {step_id: (step["status"], step["attempt"]) for step_id, step in state["steps"].items()},
-            state["usage"],
+            dict(state["usage"]),
             hash(state["context"]),
             state["checkpoint_count"],
         )
