@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,3 +37,13 @@ def schema_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Schema
         pytest.skip(f"a real schema registry {missing}")
     with made:
         yield made
+
+
+@pytest.fixture
+def nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For commands in this process: no settings, and no cache, but a test's own."""
+    for name in [name for name in os.environ if name.startswith("LLM_ORCHESTRATOR_STATE_")]:
+        monkeypatch.delenv(name)
+    for kind in ("CONFIG", "CACHE"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
+    monkeypatch.chdir(tmp_path)

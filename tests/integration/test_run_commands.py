@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,13 +20,7 @@ SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
 
 
-@pytest.fixture(autouse=True)
-def _nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("LLM_ORCHESTRATOR_STATE_")]:
-        monkeypatch.delenv(name)
-    for kind in ("CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_configured")
 
 
 @pytest.fixture(scope="module")

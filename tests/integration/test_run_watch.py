@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,14 +19,7 @@ from tests.integration.commands import Commands
 from tests.integration.harness import DEADLINE_S, Stage, event, until, whole_run
 from tests.integration.reading import settled, working
 
-
-@pytest.fixture(autouse=True)
-def _nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("LLM_ORCHESTRATOR_STATE_")]:
-        monkeypatch.delenv(name)
-    for kind in ("CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_configured")
 
 
 @pytest.fixture
