@@ -95,9 +95,9 @@ def _columns() -> list[Column]:
         Column("checkpoint"),
         Column("step", least=8),
         Column("version", right=True),
-        Column("run was", spare=1, colours=COLOURS),
+        Column("run was", spare=2, colours=COLOURS),
         Column("made", right=True),
-        Column("size", right=True, spare=2),
+        Column("size", right=True, spare=1),
     ]
 
 
