@@ -82,7 +82,7 @@ def _command(*words: str) -> list[str]:
 def _read(terminal: int) -> str:
     """All that comes, until its other side is closed: which Linux tells as an error."""
     found = b""
-    with open(terminal, "rb", buffering=0) as file:  # noqa: PTH123 -- a descriptor
+    with open(terminal, "rb", buffering=0) as file:
         while True:
             try:
                 piece = file.read(65_536)
