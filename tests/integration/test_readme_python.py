@@ -120,6 +120,14 @@ def test_the_reading_program_sees_what_was_published_and_what_it_publishes_itsel
     assert lines[-1] == "illegal_transition WorkflowCompleted while the run is completed"
 
 
+def test_the_program_of_the_state_store_does_on_kafka_what_it_does_in_memory(place: Place) -> None:
+    lines = place.run("A state store").splitlines()
+    in_memory, on_kafka = lines[: len(lines) // 2], lines[len(lines) // 2 : -1]
+    assert in_memory == on_kafka
+    assert in_memory[0].startswith("version_conflict expected version 1, the run has ")
+    assert in_memory[1:] == ["{'receipt': 'r-77'}", "['order']"]
+
+
 def test_the_tests_of_a_users_program_pass_without_a_broker(tmp_path: Path) -> None:
     (tmp_path / "test_triage.py").write_text(program("Test without a broker"))
     command = [
