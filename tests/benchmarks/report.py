@@ -142,7 +142,7 @@ def store_text(figures: Figures) -> str:
             f"store: {figures['runs']:,} active runs of {figures['state_bytes']:,} bytes of JSON, {figures['calls']} calls each",
             *(_line(name, _percentiles(figures[key])) for name, key in timed.items()),
             _line(f"{figures['savers']} savers at once", f"threads {figures['threads_per_s']:,.0f} saves/s"),
-            _line("", f"tasks {figures['tasks_per_s']:,.0f} saves/s"),
+            _line("", f"tasks {figures['tasks_per_s']:,.0f} saves/s; {figures['crowd']} of them {figures['crowd_per_s']:,.0f}"),
         ]
     )
 

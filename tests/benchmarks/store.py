@@ -16,7 +16,7 @@ from tests.benchmarks.probes import percentiles_ms
 from tests.benchmarks.program import Program
 from tests.benchmarks.system import System, Topics, topics
 
-SAVERS = 16
+SAVERS, CROWD = 16, 256
 STEPS = 10
 TEXT_BYTES = 150
 LISTS = 10
@@ -28,23 +28,25 @@ def store(on: System, runs: int, calls: int) -> Figures:
     """runs: active ones in the store. calls: of each kind that are timed; four times as many saves at once."""
     texts = random.Random(11)
     with topics(on, "store", checkpoints="requested") as made, _worker(made) as worker, _opened(made) as opened:
-        states = [_state(texts) for _ in range(runs)]
+        states = _states(texts, runs)
         _each(opened.save_workflow_state, states)
         ids = [state.id for state in states]
         figures = {
             "runs": runs,
             "state_bytes": len(states[0].to_json()),
             "calls": calls,
-            "save_new": _timed(opened.save_workflow_state, [_state(texts) for _ in range(calls)]),
+            "save_new": _timed(opened.save_workflow_state, _states(texts, calls)),
             "save_again": _timed(opened.save_workflow_state, states[:calls]),
             "load": _timed(opened.load_workflow_state, texts.choices(ids, k=calls)),
             "checkpoint": _timed(opened.create_checkpoint, [_checkpoint(each) for each in states[:calls]]),
             "latest_checkpoint": _timed(opened.get_latest_checkpoint, ids[:calls]),
             "list": _timed(lambda _: len(opened.list_active_workflows()), range(LISTS)),
-            "list_and_look": _timed(lambda _: list(opened.list_active_workflows()), range(LISTS)),
+            "list_and_look": _timed(lambda _: sum(1 for _ in opened.list_active_workflows()), range(LISTS)),
             "savers": SAVERS,
-            "threads_per_s": _rate([_state(texts) for _ in range(4 * calls)], lambda new: _each(opened.save_workflow_state, new)),
-            "tasks_per_s": _rate([_state(texts) for _ in range(4 * calls)], lambda new: asyncio.run(_in_tasks(made, new))),
+            "threads_per_s": _rate(_states(texts, 4 * calls), lambda new: _each(opened.save_workflow_state, new)),
+            "tasks_per_s": _rate(_states(texts, 4 * calls), lambda new: asyncio.run(_in_tasks(made, new, SAVERS))),
+            "crowd": CROWD,
+            "crowd_per_s": _rate(_states(texts, 4 * calls), lambda new: asyncio.run(_in_tasks(made, new, CROWD))),
         }  # fmt: skip
         worker.stop()
     return figures
@@ -75,6 +77,10 @@ def _state(texts: random.Random) -> WorkflowState:
     return state
 
 
+def _states(texts: random.Random, number: int) -> list[WorkflowState]:
+    return [_state(texts) for _ in range(number)]
+
+
 def _checkpoint(state: WorkflowState) -> Checkpoint:
     return Checkpoint.new(state.id, "step-09", state)
 
@@ -85,7 +91,7 @@ def _each(call: Callable[[WorkflowState], object], states: Sequence[WorkflowStat
             pass
 
 
-async def _in_tasks(made: Topics, states: Sequence[WorkflowState]) -> float:
+async def _in_tasks(made: Topics, states: Sequence[WorkflowState], savers: int) -> float:
     """Seconds, without those of the opening."""
     left = iter(states)
 
@@ -97,7 +103,7 @@ async def _in_tasks(made: Topics, states: Sequence[WorkflowState]) -> float:
         made.system.bootstrap, topic_prefix=made.cluster.topics.prefix, properties=made.system.properties
     ) as opened:
         began = time.perf_counter()
-        await asyncio.gather(*(save() for _ in range(SAVERS)))
+        await asyncio.gather(*(save() for _ in range(savers)))
         return time.perf_counter() - began
 
 
