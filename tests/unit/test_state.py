@@ -340,6 +340,17 @@ def test_a_status_newer_than_this_program_is_read_and_never_written() -> None:
         state.to_record()
 
 
+def test_a_status_set_as_a_text_is_the_status_and_another_text_is_refused() -> None:
+    state = new_state()
+    state.status = "paused"  # type: ignore[assignment]
+    state.steps["a"] = StepState(step_id="a", status="skipped")  # type: ignore[arg-type]
+    record = state.to_record()
+    assert (record["status"], record["steps"]["a"]["status"], state.is_active()) == ("paused", "skipped", True)
+    state.status = "cancelled"  # type: ignore[assignment]
+    with pytest.raises(InvalidState, match="Invalid workflow status: cancelled"):
+        state.to_record()
+
+
 def test_states_do_not_share_their_maps() -> None:
     one, other = WorkflowState.new("w", "n"), WorkflowState.new("w", "n")
     one.labels["a"] = "b"

@@ -19,6 +19,7 @@ from .status import WorkflowStatus
 from .step import StepState
 
 _STATUS = {status.value: status for status in WorkflowStatus}
+_WORD = {status.value: status.value for status in WorkflowStatus}
 
 
 class WorkflowState(Struct, kw_only=True):
@@ -107,7 +108,7 @@ class WorkflowState(Struct, kw_only=True):
 
     def is_active(self) -> bool:
         """Whether the run is not over: pending, running or paused."""
-        return self.status.is_active
+        return WorkflowStatus(self.status).is_active
 
     @classmethod
     def from_record(cls, record: StateRecord) -> Self:
@@ -146,7 +147,7 @@ class WorkflowState(Struct, kw_only=True):
         Raises:
             InvalidState: a context or outputs that are not JSON, an instant without zone, or a status unknown.
         """
-        if self.status is WorkflowStatus.UNKNOWN:
+        if self.status == WorkflowStatus.UNKNOWN:
             raise InvalidState(f"run {self.id} has a status newer than this program, which cannot write it")
         return {
             "id": str(self.id),
@@ -158,7 +159,7 @@ class WorkflowState(Struct, kw_only=True):
             "parent": None if self.parent is None else self.parent.to_record(),
             "context": json_text(self.context, "context"),
             "context_ref": None if self.context_ref is None else self.context_ref.to_record(),
-            "status": self.status.value,
+            "status": _WORD.get(self.status) or WorkflowStatus.parse(self.status).value,
             "updated_at": to_micros(self.updated_at),
             "completed_at": None if self.completed_at is None else to_micros(self.completed_at),
             "error": self.error,

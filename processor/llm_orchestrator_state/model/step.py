@@ -17,6 +17,7 @@ from .references import OutputRef
 from .status import StepStatus
 
 _STATUS = {status.value: status for status in StepStatus}
+_WORD = {status.value: status.value for status in StepStatus}
 
 
 class StepState(Struct, kw_only=True):
@@ -100,11 +101,11 @@ class StepState(Struct, kw_only=True):
         Raises:
             InvalidState: outputs that are not JSON, an instant without zone, or the status unknown.
         """
-        if self.status is StepStatus.UNKNOWN:
+        if self.status == StepStatus.UNKNOWN:
             raise InvalidState(f"step {self.step_id!r} has a status newer than this program, which cannot write it")
         return {
             "step_id": self.step_id,
-            "status": self.status.value,
+            "status": _WORD.get(self.status) or StepStatus.parse(self.status).value,
             "started_at": None if self.started_at is None else to_micros(self.started_at),
             "completed_at": None if self.completed_at is None else to_micros(self.completed_at),
             "outputs": None if self.outputs is None else json_text(self.outputs, f"outputs of step {self.step_id!r}"),

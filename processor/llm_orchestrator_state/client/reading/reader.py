@@ -302,7 +302,7 @@ def _wait(future: Future[Any], seconds: float | None, otherwise: Callable[[], Co
 
 def not_ready(core: Core, timeout_s: float | None) -> Connection:
     return Connection(
-        f"{core.progress().remaining} offsets of the topics are not read after {timeout_s:g} s; wait longer, or check the "
+        f"{core.progress().remaining} offsets of the topics are not read after {timeout_s:.3g} s; wait longer, or check the "
         "brokers"
     )
 

@@ -51,6 +51,8 @@ def advance(call: Call[T], outcomes: Outcomes | None = None) -> Sequence[Transit
 
 
 def save(runs: Runs, unchanged: Unchanged, state: WorkflowState) -> Call[int]:
+    if not isinstance(state, WorkflowState):
+        raise InvalidState(f"a {type(state).__name__} is no state; give a WorkflowState")
     given = at_last_activity(state)
     event = saved(given, unchanged.current(runs, state.id, state.version))
     (outcome,) = yield [event]
