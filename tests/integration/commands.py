@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cached_property
 from typing import Any
 
 import pytest
 
 from llm_orchestrator_state.cli.main import run
+from llm_orchestrator_state.client.reading import StateReader
 from tests.integration.harness import Stage
+from tests.integration.reading import reader
 
 WORKERS_LOG = re.compile(r"\d{4}-\S+ info engine\.").match
 """Of a worker in a thread of this process."""
@@ -45,9 +48,16 @@ class Commands:
         assert line.startswith("error: ")
         return line
 
+    @cached_property
+    def runs(self) -> StateReader:
+        """Closed with the test."""
+        return reader(self.stage)
+
     def version(self, run_id: str) -> int:
         """Of the run, as the state topic has it; 0 where there is none."""
-        for number in self.stage.partitions:
-            if found := self.stage.table("state", number).get(run_id.encode()):
-                return self.stage.codec.decode_state(found)["version"]
-        return 0
+        state = self.runs.get(run_id)
+        return 0 if state is None else state.version
+
+    def close(self) -> None:
+        if "runs" in vars(self):
+            self.runs.close()

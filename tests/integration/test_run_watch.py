@@ -23,8 +23,10 @@ pytestmark = pytest.mark.usefixtures("nothing_configured")
 
 
 @pytest.fixture
-def commands(stage: Stage, capfd: pytest.CaptureFixture[str]) -> Commands:
-    return Commands(stage, capfd)
+def commands(stage: Stage, capfd: pytest.CaptureFixture[str]) -> Iterator[Commands]:
+    made = Commands(stage, capfd)
+    yield made
+    made.close()
 
 
 # --- history ----------------------------------------------------------------------------------------------------------
