@@ -43,7 +43,7 @@ def checked(core: Core, behind: int | None) -> Health:
     return Health(
         (
             f"the brokers answer, and have the topics of {core.cluster.topics.prefix}",
-            f"{len(members)} workers are in group {core.cluster.group}",
+            f"workers in group {core.cluster.group}: {len(members)}",
         ),
         behind or 0,
     )
