@@ -81,12 +81,26 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         Annotated[
             str,
             _about(
-                "Identity of this worker in the group (group.instance.id), stable across restarts.",
+                "Identity of this worker in the group (group.instance.id), stable across restarts; -0, -1, … follow it "
+                "where there are several processes.",
                 "1 to 100 letters, digits, '.', '_' or '-'",
                 default="<host>-<4 hex digits of the state directory's path>-<first free slot in it>",
                 pattern=KAFKA_NAME,
                 min_length=1,
                 max_length=100,
+            ),
+        ]
+        | None
+    ) = None
+    processes: (
+        Annotated[
+            int,
+            _about(
+                "Processes of this worker; each has partitions and an identity of its own.",
+                "a whole number from 1 to 1000",
+                default="one per core, at most one per partition; 1 with an instance_id",
+                ge=1,
+                le=1000,
             ),
         ]
         | None
@@ -156,7 +170,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     cache_bytes: Annotated[
         int,
         _about(
-            "Encoded size of the states that a worker keeps decoded, over all its partitions.",
+            "Encoded size of the states that a worker keeps decoded, over all its processes and partitions.",
             "a size of at least 1MiB, such as 32MiB, 1GiB or a number of bytes",
             unit="bytes",
             ge=2**20,
@@ -174,7 +188,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         Annotated[
             int,
             _about(
-                "Port on which the worker serves Prometheus metrics.",
+                "Port on which the worker serves the Prometheus metrics of all its processes.",
                 "a port from 1 to 65535",
                 default="none",
                 ge=1,

@@ -71,14 +71,15 @@ class Processes:
         self._started: list[Child] = []
 
     def worker(self, state: str = "state", instance: str | None = None, *flags: str) -> Child:
-        """The command `worker`, of a slot's identity where no instance is given."""
+        """The command `worker`, one process unless a flag says more; of a slot's identity where no instance is given."""
         stage = self._stage
         command = [
             sys.executable, "-m", "llm_orchestrator_state", "worker",
             "--bootstrap-servers", stage.bootstrap, "--topic-prefix", stage.topics.prefix,
             "--state-dir", str(stage.directory / state), "--session-timeout", f"{SESSION_S}s",
+            *(["--instance-id", instance] if instance else ["--processes", "1"]),
         ]  # fmt: skip
-        return self._start([*command, *(["--instance-id", instance] if instance else []), *flags])
+        return self._start([*command, *flags])
 
     def accident(self, moment: str, number: int, what: signal.Signals, instance: str, state: str) -> Child:
         """See accident.py."""

@@ -79,6 +79,8 @@ def command(
     for name in [name for name in os.environ if name.startswith("LLM_ORCHESTRATOR_STATE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    # a worker of several is another test's matter (test_supervisor.py), and starts later
+    monkeypatch.setenv("LLM_ORCHESTRATOR_STATE_PROCESSES", "1")
     # not by the environment: Kafka's own files are in the user's cache too, and are not fetched again for each test
     monkeypatch.setattr("llm_orchestrator_state.cli.reading.xdg_directory", lambda _: tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
@@ -472,8 +474,8 @@ def test_a_worker_serves_its_figures_to_prometheus(topics: Command, tmp_path: Pa
     publish(topics, tmp_path, created(str(uuid.uuid4()), 0))
     worker = topics.start("worker", "--metrics-port", str(port))
     try:
-        expected = 'llm_orchestrator_state_events_total{code="",verdict="applied"} 1.0'
-        wait_until(lambda: expected in metrics(port))
+        expected = r'llm_orchestrator_state_events_total\{code="",verdict="applied",worker=".+-0"\} 1\.0\n'
+        wait_until(lambda: bool(re.search(expected, metrics(port))))
         with socket.socket() as neighbour:  # only loopback is taken: by default nobody else may read them
             neighbour.bind(("127.0.0.2", port))
     finally:

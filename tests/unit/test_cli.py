@@ -17,10 +17,10 @@ from llm_orchestrator_state import errors
 from llm_orchestrator_state.cli import verify
 from llm_orchestrator_state.cli.flags import take_settings
 from llm_orchestrator_state.cli.help import exit_codes
+from llm_orchestrator_state.cli.identity import Identity, identities_of, identity_of
 from llm_orchestrator_state.cli.lines import LONGEST_LINE, open_lines
 from llm_orchestrator_state.cli.logs import JsonFormatter, TextFormatter
 from llm_orchestrator_state.cli.main import run
-from llm_orchestrator_state.cli.worker import instance_id_of
 from llm_orchestrator_state.errors import BadInput, Configuration
 from llm_orchestrator_state.printable import escaped
 from llm_orchestrator_state.settings import Settings, settings_table
@@ -233,7 +233,7 @@ def test_an_error_message_cannot_drive_the_terminal(capsys: pytest.CaptureFixtur
 def test_a_workers_identity_is_stable_and_of_its_host_its_state_directory_and_its_slot(tmp_path: Path) -> None:
     def identity(directory: Path) -> tuple[str, str]:
         """Without its slot, and the slot."""
-        before, _, slot = instance_id_of(Settings(state_dir=directory)).rpartition("-")
+        before, _, slot = identity_of(Settings(state_dir=directory)).instance_id.rpartition("-")
         return before, slot
 
     (tmp_path / "link").symlink_to(tmp_path / "a")
@@ -242,7 +242,14 @@ def test_a_workers_identity_is_stable_and_of_its_host_its_state_directory_and_it
     assert one[1] == other[1] == "0"
     assert one[0] != other[0]
     assert identity(tmp_path / "link") == (one[0], "1")
-    assert instance_id_of(Settings(state_dir=tmp_path / "a", instance_id="mine")) == "mine"
+    assert identity_of(Settings(state_dir=tmp_path / "a", instance_id="mine")) == Identity("mine")
+
+
+def test_the_identities_of_several_processes_are_slots_or_numbered_behind_the_one_that_is_given(tmp_path: Path) -> None:
+    slots = [who.instance_id.rpartition("-")[2] for who in identities_of(Settings(state_dir=tmp_path), 3)]
+    assert slots == ["0", "1", "2"]
+    given = identities_of(Settings(state_dir=tmp_path, instance_id="mine"), 2)
+    assert given == [Identity("mine-0"), Identity("mine-1")]
 
 
 def read_lines(path: Path) -> list[tuple[int, bytes]]:
@@ -303,6 +310,12 @@ def test_a_log_line_as_json_is_one_object() -> None:
         "logger": "llm_orchestrator_state.engine.worker",
         "message": "lost\n",
     }
+
+
+def test_where_several_processes_write_to_one_log_each_line_says_which() -> None:
+    line = TextFormatter("host-0").format(log_record("lost"))
+    assert line == "2026-01-05T09:30:00.123Z warning engine.worker: [host-0] lost"
+    assert json.loads(JsonFormatter("host-0").format(log_record("lost")))["worker"] == "host-0"
 
 
 def test_a_traceback_is_kept_in_the_json_log() -> None:

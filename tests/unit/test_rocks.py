@@ -307,14 +307,14 @@ def test_reading_only_refuses_to_write_and_tells_what_is_not_there(stores: Rocks
 def test_workers_of_a_host_have_different_slots_and_a_dead_ones_is_free_again(
     tmp_path: Path, other_worker: Callable[[str], subprocess.Popen[str]]
 ) -> None:
-    code = f"assert claim_slot(Path({str(tmp_path)!r})) == {{}}; print('ready')"
+    code = f"assert claim_slot(Path({str(tmp_path)!r})).number == {{}}; print('ready')"
     first = other_worker(code.format(0))
     other_worker(code.format(1))
-    assert claim_slot(tmp_path) == 2
-    assert claim_slot(tmp_path) == 3
+    assert claim_slot(tmp_path).number == 2
+    assert claim_slot(tmp_path).number == 3
     first.kill()
     first.wait()
-    assert claim_slot(tmp_path) == 0
+    assert claim_slot(tmp_path).number == 0
 
 
 def test_positions_are_json(stores: RocksStores) -> None:

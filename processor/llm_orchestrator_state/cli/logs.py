@@ -17,14 +17,15 @@ CLIENT_LOGGER = "llm_orchestrator_state.kafka.logs"
 """Where librdkafka's own lines arrive."""
 
 
-def configure(settings: Settings, *, client_lines: bool) -> None:
+def configure(settings: Settings, *, client_lines: bool, worker: str | None = None) -> None:
     """Log to stderr from now on.
 
     client_lines: whether librdkafka's own lines are shown below debug level. A worker's operator needs them; a command
     that ends in a second says itself what went wrong, in one line.
+    worker: identity that every line bears, where several processes write to one log.
     """
     handler = _ToStderr()
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter(worker) if settings.log_format == "json" else TextFormatter(worker))
     level = settings.log_level.upper()
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(PACKAGE).setLevel(level)
@@ -49,23 +50,35 @@ def _instant(record: logging.LogRecord) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-01-05T09:30:00.123Z warning engine.worker: text`; a traceback follows on lines of its own."""
+    """`2026-01-05T09:30:00.123Z warning engine.worker: text`; a traceback follows on lines of its own.
+
+    With a worker's identity it stands before the text, in square brackets.
+    """
+
+    def __init__(self, worker: str | None = None) -> None:
+        super().__init__()
+        self._worker = f"[{worker}] " if worker else ""
 
     def format(self, record: logging.LogRecord) -> str:
         source = record.name.removeprefix(f"{PACKAGE}.")
-        line = f"{_instant(record)} {record.levelname.lower()} {source}: {escaped(record.getMessage())}"
+        line = f"{_instant(record)} {record.levelname.lower()} {source}: {self._worker}{escaped(record.getMessage())}"
         if not record.exc_info:
             return line
         return "\n".join([line, *map(escaped, self.formatException(record.exc_info).splitlines())])
 
 
 class JsonFormatter(logging.Formatter):
-    """`{"time", "level", "logger", "message", "exception"?}`."""
+    """`{"time", "level", "worker"?, "logger", "message", "exception"?}`."""
+
+    def __init__(self, worker: str | None = None) -> None:
+        super().__init__()
+        self._worker = {"worker": worker} if worker else {}
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
             "time": _instant(record),
             "level": record.levelname.lower(),
+            **self._worker,
             "logger": record.name,
             "message": record.getMessage(),
         }

@@ -30,6 +30,7 @@ class Session:
     def __init__(self, given: Given) -> None:
         self.given = given
         self.client_lines = False
+        self.named_lines = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -37,7 +38,8 @@ class Session:
         from ..settings_sources import load, misspelled_variables
 
         settings = load(self.given.flags, config=self.given.config)
-        logs.configure(settings, client_lines=self.client_lines)
+        worker = settings.instance_id if self.named_lines else None
+        logs.configure(settings, client_lines=self.client_lines, worker=worker)
         for name, meant in misspelled_variables(os.environ):
             log.warning(
                 "environment variable %s is not a setting and has no effect; the nearest is %s, and --help shows all",

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-import hashlib
-import logging
-import os
-import re
 import signal
-import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import INTERRUPTED
-from .processing import stores, worker_config
 from .session import Session, session
+from .worker_loop import How, stopping, work
 
 if TYPE_CHECKING:
     from ..engine.progress import Progress
-    from ..engine.worker import Worker
-    from ..kafka.cluster import Cluster
-    from ..settings import Settings
-    from .metrics import WorkerMetrics
-
-log = logging.getLogger(__name__)
-
-STEP_S = 0.5
-"""Longest wait for events, and so for a signal to be noticed."""
-
-REPORT_S = 10.0
-"""How often progress is logged while there is some."""
-
-LOOK_S = 1.0
-"""How often the worker's figures are taken for the log and for Prometheus."""
-
-COLLECT_S = 60.0
-"""Between two garbage collections."""
 
 
 def worker(
@@ -53,136 +25,56 @@ def worker(
         bool,
         typer.Option("--keep-membership", help="Do not leave the group at the end: for a restart within the session."),
     ] = False,
+    supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
-    """Fold events into states. SIGTERM finishes the transaction and leaves the group at once."""
+    """Fold events into states. SIGTERM finishes the transactions and leaves the group at once.
+
+    With `processes` above 1 they are started and looked after by this one; what dies is started again.
+    """
     call = session(context)
     call.client_lines = True
-    with _stopping() as stop:
-        cluster = call.member(instance_id_of(call.settings))
-        metrics = _metrics(call.settings)
-        running = _started(call, cluster)
-        ends = _ends(cluster) if until_end else None
-        with _no_automatic_collection():
-            _run(running, stop, ends, metrics)
-        last = running.progress()
-        running.close(keep_membership=keep_membership)
-        _report(last)
+    call.named_lines = supervised
+    how = How(until_end, keep_membership)
+    if supervised:
+        from .worker_processes import work_supervised
+
+        raise typer.Exit(work_supervised(call, how))
+    processes = process_count(call)
+    if processes > 1:
+        from .worker_processes import supervise
+
+        raise typer.Exit(supervise(call, processes, how))
+    _work_alone(call, how)
+
+
+def process_count(call: Session) -> int:
+    """As set, else one for each core, and no more than there are partitions. One where an identity is given: so it is
+    this process's own, as whoever gave it expects. Raises Connection.
+    """
+    from ..engine.cores import cores
+
+    settings = call.settings
+    if settings.processes is not None:
+        return settings.processes
+    if settings.instance_id or (most := cores()) == 1:
+        return 1
+    from ..kafka.admin import Admin
+
+    events = call.topics.events
+    found = Admin(call.bootstrap_servers, settings.properties).topics([events])[events]
+    return min(most, found.partitions) if found else 1  # which says what is missing
+
+
+def _work_alone(call: Session, how: How) -> None:
+    from .identity import identity_of
+
+    with stopping() as stop:
+        instance_id = identity_of(call.settings).instance_id
+        latest: dict[str, Progress] = {}
+        if call.settings.metrics_port is not None:
+            from .metrics import serve
+
+            serve(call.settings, latest)
+        work(call, instance_id, how, stop, lambda progress: latest.update({instance_id: progress}))
     if stop.signal == signal.SIGINT:
         raise typer.Exit(INTERRUPTED)
-
-
-class _Stop:
-    """The signal that asked this process to end; None as long as there was none."""
-
-    signal: int | None = None
-
-    def __call__(self, signum: int, _: FrameType | None) -> None:
-        self.signal = signum
-        signal.signal(signum, signal.SIG_DFL)  # who asks a second time does not want to wait
-
-
-@contextmanager
-def _stopping() -> Iterator[_Stop]:
-    stop = _Stop()
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def instance_id_of(settings: Settings) -> str:
-    """As given, else from the host's name, the state directory's path, and the first of its slots that is free."""
-    from ..store.slots import claim_slot
-
-    if settings.instance_id:
-        return settings.instance_id
-    host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:80] or "host"
-    slot = claim_slot(settings.state_dir)
-    # slots tell the workers on one directory apart, and not those of two directories on one host
-    path = hashlib.sha256(os.fsencode(settings.state_dir.resolve())).hexdigest()[:4]
-    return f"{host}-{path}-{slot}"
-
-
-def _started(call: Session, cluster: Cluster) -> Worker:
-    """A worker on topics that are as they must be. Raises TopicMismatch, StateDirectory, Connection."""
-    from ..engine.clock import SystemClock
-    from ..engine.worker import Worker
-
-    config = worker_config(call, cluster)
-    log.info("worker %s of group %s on %s", cluster.instance_id, cluster.group, cluster.topics.events)
-    return Worker(cluster, stores(cluster, call.settings.state_dir), SystemClock(), config)
-
-
-def _metrics(settings: Settings) -> WorkerMetrics | None:
-    if settings.metrics_port is None:
-        return None
-    from .metrics import WorkerMetrics
-
-    metrics = WorkerMetrics()
-    metrics.serve(settings.metrics_address, settings.metrics_port)
-    return metrics
-
-
-def _ends(cluster: Cluster) -> dict[int, int]:
-    topic = cluster.topics.events
-    found = cluster.admin.topics([topic])[topic]
-    assert found is not None  # it was checked
-    return {partition: known.end for partition, known in cluster.log_ranges(topic, range(found.partitions)).items()}
-
-
-def _run(running: Worker, stop: _Stop, ends: dict[int, int] | None, metrics: WorkerMetrics | None) -> None:
-    """Until a signal, or the ends. Whatever else stops it, the group is left and the stores are closed."""
-    look_at = report_at = 0.0
-    collect_at = time.monotonic() + COLLECT_S
-    reported: Progress | None = None
-    try:
-        while stop.signal is None and (ends is None or not running.at_end(ends)):
-            running.step(STEP_S)
-            now = time.monotonic()
-            if now < look_at:
-                continue
-            look_at = now + LOOK_S
-            if now >= collect_at:
-                gc.collect()
-                collect_at = now + COLLECT_S
-            progress = running.progress()
-            if metrics:
-                metrics.latest = progress
-            if now >= report_at and progress.commits != (reported.commits if reported else 0):
-                report_at, reported = now + REPORT_S, progress
-                _report(progress)
-    except BaseException:
-        _close_after_failure(running)
-        raise
-
-
-@contextmanager
-def _no_automatic_collection() -> Iterator[None]:
-    """The states that are kept live long and hold no cycles; collecting again and again costs up to 15 % (measured)."""
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _close_after_failure(running: Worker) -> None:
-    """The others shall not wait for the session time-out; what goes wrong now is told, and hides nothing."""
-    try:
-        running.close()
-    except Exception as error:  # noqa: BLE001 -- whatever stopped the worker may stop this too
-        log.warning("leaving the group failed as well: %s", error)
-
-
-def _report(progress: Progress) -> None:
-    log.info(
-        "partitions %s: %d applied, %d duplicate, %d rejected, %d commits",
-        ", ".join(map(str, progress.partitions)) or "none",
-        progress.counts.applied,
-        progress.counts.duplicate,
-        progress.counts.all_rejected,
-        progress.commits,
-    )

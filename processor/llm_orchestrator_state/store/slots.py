@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import StateDirectory
 from .directory import make_directory
@@ -12,11 +13,15 @@ from .directory import make_directory
 MAX_SLOTS = 1_000
 """Workers of one host that may share a state directory."""
 
-_held: list[int] = []
-"""Descriptors of this process's slots. The kernel gives a lock back when they close: at the process's end, however."""
+
+class Slot(NamedTuple):
+    """descriptor: of its lock, which the kernel gives back when all processes have ended that have it open."""
+
+    number: int
+    descriptor: int
 
 
-def claim_slot(state_dir: Path) -> int:
+def claim_slot(state_dir: Path) -> Slot:
     """The first number that no other worker on this state directory has, for as long as the process lives.
 
     Raises StateDirectory.
@@ -35,6 +40,5 @@ def claim_slot(state_dir: Path) -> int:
             os.close(descriptor)
             raise StateDirectory(f"{directory} cannot be locked ({error.strerror}); use a local file system") from None
         else:
-            _held.append(descriptor)
-            return slot
+            return Slot(slot, descriptor)
     raise StateDirectory(f"all {MAX_SLOTS} slots of {directory} are taken; use another state directory")

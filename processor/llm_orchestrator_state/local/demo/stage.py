@@ -105,6 +105,8 @@ def _set_up(screen: Screen, settings: Settings, ending: Ending, cleaning: ExitSt
         log_level="info",
         log_format="text",
         metrics_port=None,
+        # the process that is killed is the one that works
+        processes=1,
     )
     cluster = Cluster(bootstrap, topics, settings.group, "demo", properties=settings.properties)
     if turn and turn.last_prefix:
