@@ -173,3 +173,12 @@ def test_the_headers_in_the_readme_of_the_schemas_are_those_on_the_wire() -> Non
         for name in schemas.MESSAGES
         for version, schema in enumerate(schemas.history(name), 1)
     ]
+
+
+def test_what_the_crate_does_not_keep_is_tested_here_by_the_tests_that_are_named() -> None:
+    (table,) = tables("Differences from the Rust crate")
+    named = {name for row in table for name in words(row[2])}
+    suites = [*(CHECKOUT / "tests").rglob("*.py"), *(CHECKOUT / "processor").rglob("*.py")]
+    defined = {name for file in suites for name in re.findall(r"def (test_\w+)", file.read_text())}
+    assert len(table) == 16
+    assert named <= defined
