@@ -70,14 +70,17 @@ class Processes:
         self._stage = stage
         self._started: list[Child] = []
 
-    def worker(self, state: str = "state", instance: str | None = None, *flags: str) -> Child:
-        """The command `worker`, one process unless a flag says more; of a slot's identity where no instance is given."""
+    def worker(
+        self, state: str = "state", instance: str | None = None, *flags: str, processes: int | None = 1
+    ) -> Child:
+        """The command `worker`, of a slot's identity where no instance is given. processes: None for what it chooses."""
         stage = self._stage
         command = [
             sys.executable, "-m", "llm_orchestrator_state", "worker",
             "--bootstrap-servers", stage.bootstrap, "--topic-prefix", stage.topics.prefix,
             "--state-dir", str(stage.directory / state), "--session-timeout", f"{SESSION_S}s",
-            *(["--instance-id", instance] if instance else ["--processes", "1"]),
+            *(["--instance-id", instance] if instance else []),
+            *(["--processes", str(processes)] if processes else []),
         ]  # fmt: skip
         return self._start([*command, *flags])
 
