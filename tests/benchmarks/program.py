@@ -1,4 +1,4 @@
-"""A worker in a process of its own, and what it tells on its way."""
+"""A program in a process of its own, and what it tells on its way."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import selectors
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,22 +27,34 @@ class ProgramFailed(Exception):
 class Program:
     """A Python module that runs beside this process until the with block is left.
 
-    environment: besides this process's own. log: takes its standard error.
+    environment: besides this process's own. log: takes its standard error. launcher: what runs the module, if it is not
+    this Python's -m.
     """
 
-    def __init__(self, module: str, *arguments: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        environment: dict[str, str],
+        log: Path,
+        launcher: Sequence[str] = (sys.executable, "-m"),
+    ) -> None:
         self._module = module
         self._log = log
         self.began = time.perf_counter()
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [*launcher, module, *arguments],
                 env=os.environ | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
             )
         self._said = b""
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def cpu_s(self) -> float:
         """Of its threads that have not ended, so far."""

@@ -89,9 +89,12 @@ def reader_text(figures: Figures) -> str:
     return "\n".join(
         [
             f"reader: {figures['states']:,} states, then {figures['active']:,} active runs",
-            _line("into memory", f"{figures['memory_per_s']:,.0f} states/s, {figures['mib_per_100k']:.0f} MiB per 100,000"),
             _line(
-                "into a directory", f"{figures['directory_per_s']:,.0f} states/s; opened again in {figures['again_s']:.2f} s"
+                "into memory", f"{figures['memory_per_s']:,.0f} states/s, {figures['mib_per_100k']:.0f} MiB per 100,000"
+            ),
+            _line(
+                "into a directory",
+                f"{figures['directory_per_s']:,.0f} states/s; opened again in {figures['again_s']:.2f} s",
             ),
             _line("get", f"p50 {figures['get_us']:.0f} µs"),
             _line(
@@ -142,7 +145,10 @@ def store_text(figures: Figures) -> str:
             f"store: {figures['runs']:,} active runs of {figures['state_bytes']:,} bytes of JSON, {figures['calls']} calls each",
             *(_line(name, _percentiles(figures[key])) for name, key in timed.items()),
             _line(f"{figures['savers']} savers at once", f"threads {figures['threads_per_s']:,.0f} saves/s"),
-            _line("", f"tasks {figures['tasks_per_s']:,.0f} saves/s; {figures['crowd']} of them {figures['crowd_per_s']:,.0f}"),
+            _line(
+                "",
+                f"tasks {figures['tasks_per_s']:,.0f} saves/s; {figures['crowd']} of them {figures['crowd_per_s']:,.0f}",
+            ),
         ]
     )
 

@@ -12,10 +12,12 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, KafkaException
 
 from llm_orchestrator_state.client.producer import EventProducer
+from llm_orchestrator_state.engine.config import WorkerConfig
 from llm_orchestrator_state.kafka.cluster import Cluster
 from llm_orchestrator_state.kafka.format import CheckpointPolicy
+from llm_orchestrator_state.kafka.interface import Message
 from llm_orchestrator_state.kafka.scan import scan
-from llm_orchestrator_state.kafka.topics import TopicSet, create
+from llm_orchestrator_state.kafka.topics import TopicSet, check, create
 from llm_orchestrator_state.local.process import wait_until
 from llm_orchestrator_state.model.records import EventRecord
 from llm_orchestrator_state.settings import ENVIRONMENT_PREFIX
@@ -54,8 +56,9 @@ def system(bootstrap: str | None, broker_pid: int | None, properties: Mapping[st
 class Topics:
     """A topic set whose consumer group has one worker at a time."""
 
-    def __init__(self, on: System, name: str, checkpoints: CheckpointPolicy) -> None:
+    def __init__(self, on: System, name: str, checkpoints: CheckpointPolicy, partitions: int) -> None:
         self.system = on
+        self.partitions = partitions
         self._checkpoints = checkpoints
         topics = TopicSet(f"benchmark-{name}-{on.directory.name.rpartition('-')[2]}")
         self.codec = Codec()
@@ -65,7 +68,11 @@ class Topics:
 
     def _create(self) -> None:
         create(
-            self.cluster.admin, self.cluster.topics, partitions=PARTITIONS, replication=1, checkpoints=self._checkpoints
+            self.cluster.admin,
+            self.cluster.topics,
+            partitions=self.partitions,
+            replication=1,
+            checkpoints=self._checkpoints,
         )
 
     def publish(self, events: Iterable[EventRecord]) -> int:
@@ -87,31 +94,49 @@ class Topics:
         }
         return {ENVIRONMENT_PREFIX + name.upper(): value for name, value in settings.items() if value}
 
-    def emitted(self) -> tuple[int, int]:
-        """Records of the state topic, and the bytes of their values."""
+    def states(self) -> Iterator[Message]:
+        """The records of the state topic, partition by partition."""
         topic = self.cluster.topics.state
-        records = size = 0
         reader = self.cluster.reader()
         try:
-            for partition, log in self.cluster.log_ranges(topic, range(PARTITIONS)).items():
+            for partition, log in self.cluster.log_ranges(topic, range(self.partitions)).items():
                 for messages, _ in scan(reader, topic, partition, log.start, log.stable):
-                    records += len(messages)
-                    size += sum(len(message) for message in messages)
+                    yield from messages
         finally:
             reader.close()
+
+    def emitted(self) -> tuple[int, int]:
+        """Records of the state topic, and the bytes of their values."""
+        records = size = 0
+        for message in self.states():
+            records += 1
+            size += len(message)
         return records, size
+
+    def config(self) -> WorkerConfig:
+        """Of a worker that judges as one on this topic set does."""
+        names = self.cluster.topics
+        return WorkerConfig(
+            topics=names,
+            format=check(self.cluster.admin, names),
+            codec=self.codec,
+            transactional_id=self.cluster.transactional_id,
+        )
 
     def forget_outputs(self) -> None:
         """As if the events had never been read: the same log can be measured again."""
-        topics = self.cluster.topics
-        outputs = [name for name in topics.names().values() if name != topics.events]
-        self._delete(outputs)
-        self._delete_group()
+        self._delete([name for name in self._all() if name != self.cluster.topics.events])
+        self.delete_group(self.cluster.group)
         self._create()
 
     def delete(self) -> None:
-        self._delete(list(self.cluster.topics.names().values()))
-        self._delete_group()
+        self._delete(self._all())
+        self.delete_group(self.cluster.group)
+
+    def _all(self) -> list[str]:
+        """Peers name the topics that they make for themselves after their group, which has our prefix."""
+        everything = self.cluster.admin.client.list_topics(timeout=PATIENCE_S).topics
+        return [name for name in everything if self.cluster.topics.prefix in name]
 
     def _delete(self, names: list[str]) -> None:
         admin = self.cluster.admin
@@ -121,8 +146,7 @@ class Topics:
         if not wait_until(lambda: not any(admin.topics(names).values()), PATIENCE_S):
             raise TimeoutError(f"topics were deleted and are still there: {', '.join(names)}")
 
-    def _delete_group(self) -> None:
-        group = self.cluster.group
+    def delete_group(self, group: str) -> None:
         try:
             self.cluster.admin.client.delete_consumer_groups([group])[group].result()
         except KafkaException as failure:
@@ -131,8 +155,10 @@ class Topics:
 
 
 @contextmanager
-def topics(on: System, name: str, checkpoints: CheckpointPolicy = "off") -> Iterator[Topics]:
-    made = Topics(on, name, checkpoints)
+def topics(
+    on: System, name: str, checkpoints: CheckpointPolicy = "off", partitions: int = PARTITIONS
+) -> Iterator[Topics]:
+    made = Topics(on, name, checkpoints, partitions)
     try:
         yield made
     finally:

@@ -6,9 +6,7 @@ import shutil
 from typing import Any
 
 from llm_orchestrator_state.engine.clock import SystemClock
-from llm_orchestrator_state.engine.config import WorkerConfig
 from llm_orchestrator_state.engine.verify import verify
-from llm_orchestrator_state.kafka.topics import check
 from llm_orchestrator_state.store.memory import MemoryStore
 from llm_orchestrator_state.store.rocks import RocksStores
 from tests.benchmarks import machine
@@ -84,13 +82,7 @@ def _measure(made: Topics, published: int, interval_s: float) -> Figures:
 
 def _verified(made: Topics, published: int) -> tuple[int, int]:
     """How many runs there are, and how many things are not as a fold of the log, with nothing rejected, has them."""
-    cluster, names = made.cluster, made.cluster.topics
-    config = WorkerConfig(
-        topics=names,
-        format=check(cluster.admin, names),
-        codec=made.codec,
-        transactional_id=cluster.transactional_id,
-    )
+    cluster, names, config = made.cluster, made.cluster.topics, made.config()
     stores = RocksStores(made.state_dir, names.events, cluster.identity())
     runs = applied = wrong = 0
     for partition in range(PARTITIONS):

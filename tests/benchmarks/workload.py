@@ -1,19 +1,28 @@
-"""Events of many short runs, the same ones for the same seed, with payloads that do not compress.
+"""Events of many runs at once in random order, the same ones for the same seed, with payloads that do not compress.
 
-Workload A: created, started, four steps started and completed, completed, of 5,000 runs at once in random order.
+Workload A: created, started, four steps started and completed, completed; 5,000 runs at once.
+Workload B: 1,000 events a run: created, started, then a hundred steps started and completed, again and again, each time
+with the next attempt; 200 runs at once, whose states grow to some 18 KB.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from llm_orchestrator_state.model.records import EventRecord
 
-STEPS = 4
-EVENTS_PER_RUN = 3 + 2 * STEPS
-ACTIVE_RUNS = 5_000
+
+class Shape(NamedTuple):
+    """Of a run, and how many of them are active at once. An odd number of events ends with the run's completion."""
+
+    events: int
+    steps: int
+    active: int
+
+
+SHAPES = {"A": Shape(events=11, steps=4, active=5_000), "B": Shape(events=1_000, steps=100, active=200)}
 
 _BEGIN = 1_767_600_000_000_000  # 2026-01-05T08:00:00Z
 
@@ -24,22 +33,26 @@ class _Run:
         self.events = 0
 
 
-def workload_a(events: int, active: int = ACTIVE_RUNS, seed: int = 7) -> Iterator[EventRecord]:
-    """Whole runs, so up to ten events fewer than asked for. One event a millisecond."""
+def workload_a(events: int, active: int = SHAPES["A"].active, seed: int = 7) -> Iterator[EventRecord]:
+    return workload(SHAPES["A"]._replace(active=active), events, seed)
+
+
+def workload(shape: Shape, events: int, seed: int = 7) -> Iterator[EventRecord]:
+    """Whole runs, so up to a run's events fewer than asked for. One event a millisecond."""
     random_bits = random.Random(seed)
-    left = events // EVENTS_PER_RUN
+    left = events // shape.events
     running: list[_Run] = []
     at = _BEGIN
     while left or running:
-        while left and len(running) < active:
+        while left and len(running) < shape.active:
             running.append(_Run(_uuid(random_bits)))
             left -= 1
         slot = random_bits.randrange(len(running))
         run = running[slot]
         at += 1_000
-        yield _event(random_bits, run.id, at, _transition(random_bits, run.events))
+        yield _event(random_bits, run.id, at, _transition(random_bits, shape, run.events))
         run.events += 1
-        if run.events == EVENTS_PER_RUN:
+        if run.events == shape.events:
             running[slot] = running[-1]
             running.pop()
 
@@ -53,14 +66,15 @@ def created_runs(runs: int, context_bytes: int, seed: int = 11) -> Iterator[Even
         yield _event(random_bits, _uuid(random_bits), _BEGIN + number * 1_000, created)
 
 
-def _transition(random_bits: random.Random, number: int) -> tuple[str, dict[str, Any]]:
+def _transition(random_bits: random.Random, shape: Shape, number: int) -> tuple[str, dict[str, Any]]:
     if number == 0:
         return "WorkflowCreated", _definition(random_bits) | {"context": _payload(random_bits)}
     if number == 1:
         return "WorkflowStarted", {}
-    if number == EVENTS_PER_RUN - 1:
+    if number % 2 == 0 and number == shape.events - 1:
         return "WorkflowCompleted", {}
-    step = {"step_id": f"step-{number // 2 - 1:03d}", "attempt": 1}
+    turn, index = divmod(number // 2 - 1, shape.steps)
+    step = {"step_id": f"step-{index:03d}", "attempt": turn + 1}
     if number % 2 == 0:
         return "StepStarted", step | {"inputs": _payload(random_bits)}
     return "StepCompleted", step | {"outputs": _payload(random_bits), "usage": {}}

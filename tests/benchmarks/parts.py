@@ -1,0 +1,81 @@
+"""What can be measured, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from tests.benchmarks import report
+from tests.benchmarks.latency import latency
+from tests.benchmarks.peers import tables
+from tests.benchmarks.peers.contest import FAUST, KAFKA_STREAMS, QUIX, contest, full, quick
+from tests.benchmarks.publisher import publisher
+from tests.benchmarks.reader import reader
+from tests.benchmarks.restore import restore
+from tests.benchmarks.store import store
+from tests.benchmarks.system import System
+from tests.benchmarks.throughput import throughput
+
+
+class Sizes(NamedTuple):
+    """is_quick: not all peers, and not under all conditions."""
+
+    is_quick: bool
+    events: int
+    states: int
+    probes: int
+    idle_s: float
+    load_s: float
+    published: int
+    steps: int
+    runs: int
+    calls: int
+
+
+FULL = Sizes(
+    is_quick=False, events=1_000_000, states=500_000, probes=200, idle_s=10, load_s=10, published=300_000,
+    steps=100_000, runs=10_000, calls=1_000,
+)  # fmt: skip
+QUICK = Sizes(
+    is_quick=True, events=100_000, states=10_000, probes=50, idle_s=3, load_s=2, published=20_000,
+    steps=5_000, runs=500, calls=50,
+)  # fmt: skip
+
+
+class Part(NamedTuple):
+    """text: of the figures. only_by_name: it takes long, or is of little interest."""
+
+    measure: Callable[[System, Sizes], Any]
+    text: Callable[[Any], str]
+    only_by_name: bool = False
+
+
+def _against(*peers: str) -> Callable[[System, Sizes], Any]:
+    def measure(on: System, sizes: Sizes) -> Any:
+        heats = quick(sizes.events) if sizes.is_quick else full(sizes.events)
+        return contest(on, heats, peers, tables.tell)
+
+    return measure
+
+
+PARTS = {
+    "peers": Part(_against(KAFKA_STREAMS, QUIX), tables.peers_text),
+    "throughput": Part(lambda on, sizes: throughput(on, sizes.events), report.throughput_text),
+    "latency": Part(lambda on, sizes: latency(on, sizes.probes, sizes.idle_s, sizes.load_s), report.latency_text),
+    "restore": Part(lambda on, sizes: restore(on, sizes.states), report.restore_text),
+    "publisher": Part(lambda on, sizes: publisher(on, sizes.published, sizes.steps), report.publisher_text),
+    "reader": Part(lambda on, sizes: reader(on, sizes.states, sizes.probes), report.reader_text),
+    "store": Part(lambda on, sizes: store(on, sizes.runs, sizes.calls), report.store_text),
+    "kafka-streams": Part(_against(KAFKA_STREAMS), tables.peers_text, only_by_name=True),
+    "quix": Part(_against(QUIX), tables.peers_text, only_by_name=True),
+    "faust": Part(_against(FAUST), tables.peers_text, only_by_name=True),
+}
+
+QUICK_PARTS = ("peers",)
+
+
+def chosen(names: Sequence[str], *, is_quick: bool) -> Sequence[str]:
+    """The parts named, else those that run without being asked for."""
+    if names or is_quick:
+        return names or QUICK_PARTS
+    return [name for name, part in PARTS.items() if not part.only_by_name]

@@ -1,0 +1,64 @@
+"""Kafka Streams: the program of java/, compiled here with the jars that Maven brings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from llm_orchestrator_state.errors import MissingProgram
+from llm_orchestrator_state.wire import schemas
+from tests.benchmarks.peers.conditions import Conditions, environment
+from tests.benchmarks.program import Program
+from tests.benchmarks.system import Topics
+from tests.maven import jars_of, java_of
+
+SOURCES = Path(__file__).with_name("java")
+OLDEST_JAVA = 17
+HEAP = "-Xmx2g"
+QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+
+
+class KafkaStreams:
+    """directory: for the compiled classes. Raises MissingProgram where there is no JDK, or Maven cannot fetch the jars."""
+
+    name = "kafka_streams"
+
+    def __init__(self, directory: Path) -> None:
+        java = java_of(OLDEST_JAVA)
+        compiler = java.home / "bin" / "javac"
+        if not compiler.exists():
+            raise MissingProgram(
+                f"Kafka Streams' program is compiled here, and {java.home} has no javac: a JDK has one"
+            )
+        self._java = java.program
+        self._jars = f"{jars_of(SOURCES / 'pom.xml')}/*"
+        self._classes = directory / "classes"
+        self._compile(compiler, directory)
+
+    def _compile(self, compiler: Path, directory: Path) -> None:
+        schema, generated = directory / "TransitionEvent.avsc", directory / "generated"
+        # without logical types instants are longs, as in the product's own hot path; it refers to all other records
+        schema.write_text(json.dumps(schemas.plain(schemas.current("TransitionEvent"))))
+        _run([self._java, "-cp", self._jars, SOURCES / "Generate.java", schema, generated])
+        written = [*generated.rglob("*.java"), *(path for path in SOURCES.glob("*.java") if path.stem != "Generate")]
+        _run([compiler, "-cp", self._jars, "-d", self._classes, *written])
+
+    def programs(self, made: Topics, group: str, directory: Path, conditions: Conditions) -> list[Program]:
+        return [
+            Program(
+                "Peer",
+                environment=environment(made, group, directory, conditions),
+                log=made.system.directory / "kafka-streams.log",
+                launcher=[str(self._java), HEAP, QUIET, "-cp", f"{self._classes}:{self._jars}"],
+            )
+        ]
+
+    def means(self, conditions: Conditions) -> str:
+        threads = "one thread" if conditions.workers == 1 else f"{conditions.workers} threads"
+        return f"{threads}, record cache {conditions.cache_bytes >> 20} MiB, heap {HEAP[4:]}"
+
+
+def _run(words: list[object]) -> None:
+    ran = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -1,0 +1,42 @@
+"""Ours divided by theirs, under the same conditions in the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Figures = dict[str, Any]
+
+
+def cpu_us(row: Figures) -> float:
+    """CPU time per event, the broker's included where it is known."""
+    return float(row["cpu_us"] + (row["broker_cpu_us"] or 0.0))
+
+
+def conditions_of(row: Figures) -> str:
+    return f"{row['workload']}.workers_{row['workers']}.commit_{row['commit_ms']}"
+
+
+def ours_for(rows: Sequence[Figures], row: Figures) -> Figures:
+    """What the product did on the same log under the same conditions."""
+    shared = ("workload", "events", "workers", "commit_ms")
+    return next(
+        each for each in rows if each["contender"] == "ours" and all(each[name] == row[name] for name in shared)
+    )
+
+
+def ratios(rows: Sequence[Figures]) -> dict[str, float]:
+    """``ratio.<peer>.<conditions>``: events/s; ``second_half.…``: of the log's second half; ``cpu.…``: CPU per event,
+    broker included; ``memory.…``: peak. Of the first two more is better, of the others less.
+    """
+    found: dict[str, float] = {}
+    for row in rows:
+        if row["contender"] == "ours" or row["wrong"]:
+            continue
+        ours, name = ours_for(rows, row), f"{row['contender']}.{conditions_of(row)}"
+        found[f"ratio.{name}"] = ours["events_per_s"] / row["events_per_s"]
+        if ours["second_half_per_s"] and row["second_half_per_s"]:
+            found[f"second_half.{name}"] = ours["second_half_per_s"] / row["second_half_per_s"]
+        found[f"cpu.{name}"] = cpu_us(ours) / cpu_us(row)
+        found[f"memory.{name}"] = ours["peak_mib"] / row["peak_mib"]
+    return found
