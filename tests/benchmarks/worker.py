@@ -1,7 +1,8 @@
 """The worker of the command line, in the same process, telling what it does: one JSON object a line.
 
-{"what": "level"}: its partitions are restored. {"what": "began"}: it has judged events. {"what": "ended"}: it has
-committed all that were there at the start. It is configured as the command is, by environment variables.
+{"what": "level"}: its partitions are restored. {"what": "began"}: it has judged events, since this moment of
+perf_counter(). {"what": "ended"}: it has committed all that were there at the start. It is configured as the command is,
+by environment variables.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from llm_orchestrator_state.cli import worker as command
+from llm_orchestrator_state.cli import worker_loop as command
 from llm_orchestrator_state.cli.flags import Given
 from llm_orchestrator_state.cli.session import Session
 from llm_orchestrator_state.engine.progress import Progress
@@ -89,7 +90,7 @@ class Course:
             worked_s -= poll - before.progress.seconds["poll"]
             progress = before.progress._replace(seconds=before.progress.seconds | {"poll": poll})
             self._began = Moment(now.at - worked_s, before.cpu_s, progress)
-            say("began")
+            say("began", at=self._began.at)
         if now.progress.commits > before.progress.commits:
             self._committed.append((now.at, now.judged))
 
@@ -129,7 +130,7 @@ def main(*, until_end: bool) -> None:
         transaction_timeout_s=settings.transaction_timeout,
         properties=settings.properties,
     )
-    with command._stopping() as stop:
+    with command.stopping() as stop:
         worker = command._started(call, cluster)
         ends = command._ends(cluster)
         course = Course(worker, cluster, len(ends))
