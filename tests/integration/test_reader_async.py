@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from llm_orchestrator_state.client.producer import Delivered
+from llm_orchestrator_state.client.reading.kafka_core import KafkaCore
 from llm_orchestrator_state.errors import Closed, Connection, EventRejected
 from tests.cluster import KafkaCluster
 from tests.integration.harness import DEADLINE_S, Stage, event, until, whole_run
@@ -91,6 +92,7 @@ def test_cancelled_calls_leave_nothing_behind(stage: Stage) -> None:
             with pytest.raises(TimeoutError):
                 await runs.wait_for(nobody.run_id, lambda _: True, 0.1)
             core = await runs._core()
+            assert isinstance(core, KafkaCore)
             until(lambda: not core._settling)
         with pytest.raises(Closed):
             await anext(changes)

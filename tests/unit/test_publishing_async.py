@@ -272,9 +272,9 @@ async def test_of_two_claims_one_is_rejected(pipeline: InMemoryPipeline) -> None
         await crash(dead := publisher.workflow("triage"))
         seen = state_of(pipeline, dead)
         async with publisher.claim(seen) as run:
-            await run.confirm(pipeline.async_reader)
+            await run.confirm(pipeline.async_reader())
             with pytest.raises(EventRejected):
-                await publisher.claim(seen, reader=pipeline.async_reader).__aenter__()
+                await publisher.claim(seen, reader=pipeline.async_reader()).__aenter__()
     assert state_of(pipeline, run).status == "completed"
 
 
@@ -282,9 +282,9 @@ async def test_of_two_claims_one_is_rejected(pipeline: InMemoryPipeline) -> None
 async def test_a_handle_that_finds_out_that_its_run_was_claimed_says_nothing_more(pipeline: InMemoryPipeline) -> None:
     async def work(zombie: AsyncWorkflowRun) -> None:
         async with zombie, zombie.step("classify") as step:
-            await crash(publisher.claim(state_of(pipeline, zombie), reader=pipeline.async_reader))
+            await crash(publisher.claim(state_of(pipeline, zombie), reader=pipeline.async_reader()))
             await step.heartbeat()
-            await zombie.confirm(pipeline.async_reader)
+            await zombie.confirm(pipeline.async_reader())
 
     async with pipeline.async_publisher() as publisher:
         with pytest.raises(EventRejected):

@@ -436,7 +436,7 @@ def test_a_handle_with_a_state_goes_on_counting_its_attempts(pipeline: InMemoryP
 def test_a_claim_resumes_the_run_and_its_attempts_go_on(pipeline: InMemoryPipeline, publisher: Publisher) -> None:
     crash(dead := publisher.workflow("triage"))
     dead.step("classify").__enter__()
-    with publisher.claim(state_of(pipeline, dead), reader=pipeline) as run, run.step("classify") as step:
+    with publisher.claim(state_of(pipeline, dead), reader=pipeline.reader()) as run, run.step("classify") as step:
         assert step.attempt == 2
         assert state_of(pipeline, run).fencing_token == 1
     state = state_of(pipeline, run)
@@ -451,7 +451,7 @@ def test_a_claim_of_a_pending_run_starts_it(pipeline: InMemoryPipeline, publishe
     pipeline.publish(created)
     state = pipeline.state(run_id)
     assert state is not None
-    with publisher.claim(state, reader=pipeline) as run:
+    with publisher.claim(state, reader=pipeline.reader()) as run:
         assert state_of(pipeline, run).status == "running"
 
 
@@ -460,8 +460,8 @@ def test_of_two_claims_of_one_version_one_is_rejected_and_says_nothing_more(
 ) -> None:
     crash(dead := publisher.workflow("triage"))
     seen = state_of(pipeline, dead)
-    with publisher.claim(seen, reader=pipeline) as winner:
-        loser = publisher.claim(seen, reader=pipeline)
+    with publisher.claim(seen, reader=pipeline.reader()) as winner:
+        loser = publisher.claim(seen, reader=pipeline.reader())
         with pytest.raises(EventRejected) as rejected, loser:
             pytest.fail("the block of a claim that was rejected is not entered")
         assert rejected.value.code == "version_conflict"
@@ -480,7 +480,7 @@ def test_a_claim_without_a_reader_says_nothing_before_it_is_confirmed(
     with publisher.claim(state_of(pipeline, dead)) as run:
         with pytest.raises(InvalidState, match=r"confirm\(reader\)"), run.step("a"):
             pass
-        run.confirm(pipeline)
+        run.confirm(pipeline.reader())
         with run.step("a"):
             pass
     assert state_of(pipeline, run).status == "completed"
@@ -491,9 +491,9 @@ def test_a_claim_that_turns_out_to_be_lost_does_not_fail_the_winners_run(
 ) -> None:
     crash(dead := publisher.workflow("triage"))
     seen = state_of(pipeline, dead)
-    with publisher.claim(seen, reader=pipeline) as winner:
+    with publisher.claim(seen, reader=pipeline.reader()) as winner:
         with pytest.raises(EventRejected), publisher.claim(seen) as loser:
-            loser.confirm(pipeline)
+            loser.confirm(pipeline.reader())
         assert state_of(pipeline, winner).status == "running"
 
 
@@ -508,12 +508,12 @@ def test_a_claim_that_nobody_confirmed_is_an_error_when_its_block_is_left(
 
 def test_the_orchestrator_that_was_thought_dead_is_fenced(pipeline: InMemoryPipeline, publisher: Publisher) -> None:
     crash(first := publisher.workflow("triage"))
-    crash(second := publisher.claim(state_of(pipeline, first), reader=pipeline))
-    with publisher.claim(state_of(pipeline, first), reader=pipeline) as run:
+    crash(second := publisher.claim(state_of(pipeline, first), reader=pipeline.reader()))
+    with publisher.claim(state_of(pipeline, first), reader=pipeline.reader()) as run:
         for zombie in (first, second):
             delivery = zombie.update_context({"from": "the grave"})
             with pytest.raises(EventRejected) as rejected:
-                pipeline.applied(delivery)
+                pipeline.reader().applied(delivery)
             assert rejected.value.code == "fenced"
         assert state_of(pipeline, run).fencing_token == 2
 
@@ -525,9 +525,9 @@ def test_a_handle_that_finds_out_that_its_run_was_claimed_says_nothing_more(
         with zombie:
             for attempt in zombie.attempts("classify"):
                 with attempt as step:
-                    crash(publisher.claim(state_of(pipeline, zombie), reader=pipeline))
+                    crash(publisher.claim(state_of(pipeline, zombie), reader=pipeline.reader()))
                     step.heartbeat()
-                    zombie.confirm(pipeline)
+                    zombie.confirm(pipeline.reader())
 
     with pytest.raises(EventRejected) as rejected:
         work(zombie := publisher.workflow("triage"))
@@ -541,16 +541,16 @@ def test_a_run_can_be_confirmed_at_any_time_and_after_its_block(
 ) -> None:
     run = publisher.workflow("triage")
     with pytest.raises(InvalidState, match="not begun"):
-        run.confirm(pipeline)
+        run.confirm(pipeline.reader())
     with run:
-        run.confirm(pipeline)
-    run.confirm(pipeline)
+        run.confirm(pipeline.reader())
+    run.confirm(pipeline.reader())
     assert state_of(pipeline, run).status == "completed"
     attached = publisher.attach(run.run_id)
-    attached.confirm(pipeline)  # of nothing that it said
+    attached.confirm(pipeline.reader())  # of nothing that it said
     attached.pause()
     with pytest.raises(EventRejected) as rejected:
-        attached.confirm(pipeline)
+        attached.confirm(pipeline.reader())
     assert rejected.value.code == "illegal_transition"
 
 
@@ -558,8 +558,8 @@ def test_a_program_that_reports_about_a_run_of_another_is_not_fenced(
     pipeline: InMemoryPipeline, publisher: Publisher
 ) -> None:
     crash(dead := publisher.workflow("triage"))
-    with publisher.claim(state_of(pipeline, dead), reader=pipeline):
-        pipeline.applied(publisher.attach(dead.run_id).update_context({"seen": True}))
+    with publisher.claim(state_of(pipeline, dead), reader=pipeline.reader()):
+        pipeline.reader().applied(publisher.attach(dead.run_id).update_context({"seen": True}))
     assert state_of(pipeline, dead).context == {"seen": True}
 
 
@@ -572,7 +572,7 @@ def test_a_failed_run_is_claimed_also_by_a_host_whose_clock_is_behind(
         TransitionEvent(run_id=dead.run_id, occurred_at=ahead, transition=WorkflowFailed(error="out of memory"))
     )
     failed = state_of(pipeline, dead)
-    with publisher.claim(failed, reader=pipeline) as run, run.step("a"):
+    with publisher.claim(failed, reader=pipeline.reader()) as run, run.step("a"):
         pass
     state = state_of(pipeline, run)
     assert (state.status, state.error, state.steps["a"].status) == ("completed", None, StepStatus.COMPLETED)

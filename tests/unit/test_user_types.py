@@ -30,7 +30,7 @@ def handle(publisher: Publisher, state: WorkflowState) -> str:
     )
     pipeline = InMemoryPipeline()
     try:
-        with publisher.claim(state, reader=pipeline) as claimed:
+        with publisher.claim(state, reader=pipeline.reader()) as claimed:
             claimed.pause("approval")
     except EventRejected as rejected:
         return rejected.code.value
@@ -44,7 +44,7 @@ async def handle_async(publisher: AsyncPublisher, state: WorkflowState) -> int:
         async with attempt as step:
             await step.heartbeat()
     pipeline = InMemoryPipeline()
-    async with publisher.claim(state, reader=pipeline.async_reader) as claimed:
+    async with publisher.claim(state, reader=pipeline.async_reader()) as claimed:
         delivery = await claimed.pause()
     return (await delivery).offset
 """

@@ -6,19 +6,19 @@ The whole pipeline in memory: the same fold and the same codecs as the processor
     pipeline.publish(event)                    # a TransitionEvent, or a line of the JSON lines form as a dict
     assert pipeline.state(event.run_id).status == "pending"
 
-A program that is given its publisher is tested with one of the pipeline's::
+A program that is given its publisher and reader is tested with those of the pipeline::
 
-    with pipeline.publisher() as publisher:
-        program(publisher)
+    with pipeline.publisher() as publisher, pipeline.reader() as reader:
+        program(publisher, reader)
 """
 
 from .blocking import blocking, event_loop
 from .conformance import StateStoreConformance
-from .pipeline import AsyncInMemoryReader, InMemoryPipeline, RejectedEvent
+from .log import RejectedEvent
+from .pipeline import InMemoryPipeline
 from .stores import AsyncInMemoryStateStore, InMemoryStateStore
 
 __all__ = [
-    "AsyncInMemoryReader",
     "AsyncInMemoryStateStore",
     "InMemoryPipeline",
     "InMemoryStateStore",

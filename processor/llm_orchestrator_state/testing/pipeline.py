@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from ..client.producer import Delivered
-from ..client.transport import Headers as EventHeaders
-from ..client.transport import OnDelivery
-from ..engine.outputs import Record
-from ..engine.task import PartitionTask
-from ..errors import EventRejected, InvalidState
-from ..kafka.interface import Headers
-from ..kafka.partitioner import partition_of
+from ..client.publishing import AsyncPublisher, Publisher
+from ..client.reading import AsyncStateReader, StateReader
+from ..client.reading.filter import RunFilter
+from ..client.transport import Headers, OnDelivery
+from ..errors import InvalidState
 from ..kafka.properties import MAX_EVENT_BYTES
 from ..model.checkpoint import Checkpoint
 from ..model.events import TransitionEvent
-from ..model.limits import KEPT_CHECKPOINTS
 from ..model.state import WorkflowState
-from ..model.verdicts import Code
-from ..store.interface import Positions
-from ..store.memory import MemoryStore
 from ..wire.codec import Codec
 from ..wire.jsonlines import parse_line
-
-if TYPE_CHECKING:
-    from ..client.publishing import AsyncDelivery, AsyncPublisher, Delivery, Publisher
-
-
-class RejectedEvent(NamedTuple):
-    """An event that changed nothing, with the bytes as they were published."""
-
-    code: Code
-    detail: str
-    event_id: str | None
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-
-
-class _Message(NamedTuple):
-    """One record of the log, with confluent-kafka's accessors."""
-
-    the_key: bytes
-    the_value: bytes | None
-    the_partition: int
-    the_offset: int
-
-    def error(self) -> None:
-        return None
-
-    def topic(self) -> str:
-        return "events"
-
-    def partition(self) -> int:
-        return self.the_partition
-
-    def offset(self) -> int:
-        return self.the_offset
-
-    def key(self) -> bytes:
-        return self.the_key
-
-    def value(self) -> bytes | None:
-        return self.the_value
-
-    def headers(self) -> Headers | None:
-        return None
+from .log import Log, Message, Policy, RejectedEvent
+from .readers import AsyncInMemoryStateReader, InMemoryStateReader, LogCore
 
 
 class InMemoryPipeline:
@@ -82,17 +31,15 @@ class InMemoryPipeline:
     partitions: of the topic set. checkpoints: its policy.
     """
 
-    def __init__(self, partitions: int = 1, checkpoints: Literal["step", "requested", "off"] = "step") -> None:
-        self.rejections: list[RejectedEvent] = []
-        """Oldest first."""
-        self._lock = Lock()
-        """Held while an event is judged, and while bytes are looked for; not while they are decoded."""
+    def __init__(self, partitions: int = 1, checkpoints: Policy = "step") -> None:
         self._codec = Codec()
-        self._checkpoints: dict[bytes, bytes] = {}
-        self._tasks = [
-            PartitionTask("events", p, partitions, checkpoints, self._codec, MemoryStore(), 0, 1 << 30)
-            for p in range(partitions)
-        ]
+        self._log = Log(partitions, checkpoints, self._codec)
+        self._queries = self.core().queries
+
+    @property
+    def rejections(self) -> list[RejectedEvent]:
+        """Oldest first."""
+        return self._log.rejections
 
     def publish(self, event: TransitionEvent | Mapping[str, Any]) -> None:
         """Judge one event. Raises errors.Serialization for a mapping that is no line of the JSON lines form."""
@@ -101,112 +48,57 @@ class InMemoryPipeline:
 
     def publish_bytes(self, key: bytes, value: bytes | None) -> tuple[int, int]:
         """Judge one record of the events topic, whatever it holds; its partition and offset."""
-        task = self._tasks[partition_of(key, len(self._tasks))]
-        with self._lock:
-            return task.partition, self._judge(task, key, value)
+        return self._log.write(key, value)
 
-    def _judge(self, task: PartitionTask, key: bytes, value: bytes | None) -> int:
-        offset = task.position
-        task.process([_Message(key, value, task.partition, offset)])
-        changes = task.changes()
-        task.store.write(((r.key or b"", r.value) for r in changes.states), Positions(task.position, 0, 0.0))
-        for record in changes.checkpoints:
-            if record.value is None:
-                self._checkpoints.pop(record.key or b"", None)
-            else:
-                self._checkpoints[record.key or b""] = record.value
-        self.rejections.extend(_rejected(record, task.partition) for record in changes.rejections)
-        task.commit()
-        return offset
+    # --- for programs that are given them -----------------------------------------------------------------------------
 
     def publisher(self) -> Publisher:
         """One whose events are judged when publish() returns."""
-        from ..client.publishing import Publisher
-
-        return Publisher(transport=_InMemoryTransport(self))
+        return Publisher(transport=_InMemoryTransport(self._log))
 
     def async_publisher(self) -> AsyncPublisher:
         """The same for asyncio."""
-        from ..client.publishing import AsyncPublisher
+        return AsyncPublisher(transport=_InMemoryTransport(self._log))
 
-        return AsyncPublisher(transport=_InMemoryTransport(self))
+    def reader(self) -> StateReader:
+        """One of this pipeline's runs and checkpoints: what was published is there when publish() returns."""
+        return InMemoryStateReader(self._log)
 
-    def applied(self, delivery: Delivery | AsyncDelivery | Delivered, _timeout_s: float = 0) -> WorkflowState | None:
-        """As of a StateReader: the run's state after the event; None where that deleted it. Raises EventRejected."""
-        for rejected in self.rejections:
-            if rejected.event_id == delivery.event_id:
-                raise EventRejected(rejected.code, rejected.detail, delivery.event_id)
-        return self.state(delivery.run_id)
+    def async_reader(self) -> AsyncStateReader:
+        """The same for asyncio."""
+        return AsyncInMemoryStateReader(self._log)
 
-    @property
-    def async_reader(self) -> AsyncInMemoryReader:
-        """applied() for asyncio, such as claim() of an AsyncPublisher waits for."""
-        return AsyncInMemoryReader(self)
+    def core(self) -> LogCore:
+        """What a reader of this pipeline is made of."""
+        return LogCore(self._log)
+
+    # --- what came of it ----------------------------------------------------------------------------------------------
 
     def state(self, run_id: UUID | str) -> WorkflowState | None:
         """The run's state; None where there is none."""
-        key = str(run_id).lower().encode()
-        task = self._tasks[partition_of(key, len(self._tasks))]
-        with self._lock:
-            (value,) = task.store.get_many([key])
-        return None if value is None else WorkflowState.from_record(self._codec.decode_state(value))
+        return self._queries.get(run_id)
 
     def states(self) -> list[WorkflowState]:
         """All runs, ordered by id."""
-        with self._lock:
-            values = sorted(item for task in self._tasks for item in task.store.items())
-        return [WorkflowState.from_record(self._codec.decode_state(value)) for _, value in values]
+        return sorted(self._queries.runs(RunFilter(), None, None), key=lambda state: state.id)
 
     def checkpoints(self, run_id: UUID | str) -> list[Checkpoint]:
         """The run's kept checkpoints, oldest first."""
-        key = str(run_id).lower().encode()
-        with self._lock:
-            values = [self._checkpoints.get(b"%b/%d" % (key, slot)) for slot in range(KEPT_CHECKPOINTS)]
-        records = [self._codec.decode_checkpoint(value) for value in values if value is not None]
-        return sorted(map(Checkpoint.from_record, records), key=lambda checkpoint: checkpoint.version)
-
-    def checkpoint(self, checkpoint_id: UUID | str) -> Checkpoint | None:
-        """The checkpoint of that id; None where it is not kept."""
-        wanted = str(checkpoint_id).lower()
-        with self._lock:
-            values = list(self._checkpoints.values())
-        records = map(self._codec.decode_checkpoint, values)
-        return next((Checkpoint.from_record(record) for record in records if record["id"] == wanted), None)
-
-    def rejected_at(self, partition: int, offset: int) -> RejectedEvent | None:
-        """Why the event at that place of the log changed nothing; None where it was applied, or a duplicate."""
-        with self._lock:
-            for rejected in reversed(self.rejections):
-                if rejected.partition == partition and rejected.offset <= offset:
-                    return rejected if rejected.offset == offset else None
-        return None
-
-
-class AsyncInMemoryReader:
-    """Tells of a pipeline's events, for asyncio."""
-
-    def __init__(self, pipeline: InMemoryPipeline) -> None:
-        self._pipeline = pipeline
-
-    async def applied(
-        self, delivery: Delivery | AsyncDelivery | Delivered, timeout_s: float = 0
-    ) -> WorkflowState | None:
-        """As InMemoryPipeline.applied()."""
-        return self._pipeline.applied(delivery, timeout_s)
+        return self._queries.checkpoints(run_id)
 
 
 class _InMemoryTransport:
-    """Delivers into a pipeline, at once."""
+    """Delivers into a log, at once."""
 
     topic = "events"
 
-    def __init__(self, pipeline: InMemoryPipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, to: Log) -> None:
+        self._log = to
 
-    def send(self, key: bytes, value: bytes, _headers: EventHeaders | None, on_delivery: OnDelivery) -> bool:
+    def send(self, key: bytes, value: bytes, _headers: Headers | None, on_delivery: OnDelivery) -> bool:
         if len(value) > MAX_EVENT_BYTES:
             raise InvalidState(f"the event is {len(value)} bytes; expected at most {MAX_EVENT_BYTES}")
-        on_delivery(None, _Message(key, value, *self._pipeline.publish_bytes(key, value)))
+        on_delivery(None, Message(key, value, *self._log.write(key, value)))
         return True
 
     def poll(self, _timeout_s: float) -> int:
@@ -217,17 +109,3 @@ class _InMemoryTransport:
 
     def close(self) -> None:
         pass
-
-
-def _rejected(record: Record, partition: int) -> RejectedEvent:
-    headers = dict(record.headers)
-    event_id = headers.get("event-id")
-    return RejectedEvent(
-        Code(headers["code"].decode()),
-        headers["detail"].decode(),
-        event_id.decode() if event_id else None,
-        partition,
-        int(headers["source-offset"]),
-        record.key,
-        record.value,
-    )

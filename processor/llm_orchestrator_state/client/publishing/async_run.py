@@ -19,7 +19,7 @@ from .run_events import RunEvents, step_id_of
 
 
 class AsyncReader(Protocol):
-    """What tells whether an event was applied: a StateReader, or testing.InMemoryPipeline."""
+    """What tells whether an event was applied: an AsyncStateReader."""
 
     async def applied(self, delivery: AsyncDelivery, timeout_s: float, /) -> object:
         """Returns when it was. Raises EventRejected; Connection when that is not known in time."""

@@ -19,7 +19,7 @@ from .step import Attempts, Step
 
 
 class Reader(Protocol):
-    """What tells whether an event was applied: a StateReader, or testing.InMemoryPipeline."""
+    """What tells whether an event was applied: a StateReader."""
 
     def applied(self, delivery: Delivery, timeout_s: float, /) -> object:
         """Returns when it was. Raises EventRejected; Connection when that is not known in time."""

@@ -22,6 +22,7 @@ from .change import Change
 from .core import Core
 from .filter import Filters, RunFilter, run_key
 from .following import Progress
+from .kafka_core import KafkaCore
 from .opening import Opening
 from .options import TOPIC_PREFIX, Options
 from .page import Page
@@ -62,7 +63,7 @@ class AsyncStateReader:
             schema_registry_properties=schema_registry_properties,
             properties=properties,
         )
-        self._opening = Opening(options)
+        self._opening: Opening[Core] = Opening(lambda: KafkaCore(options))
         weakref.finalize(self, self._opening.close)
 
     # --- its life -----------------------------------------------------------------------------------------------------

@@ -6,13 +6,14 @@ from ...model.checkpoint import Checkpoint
 from ...model.records import StateRecord
 from ...model.state import WorkflowState
 from ...wire.codec import Codec
+from ...wire.framing import Registry
 
 
 class Decoding:
     """Raises Serialization for what a newer version has written, and Connection while a registry does not answer."""
 
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
+    def __init__(self, registry: Registry | None) -> None:
+        self._codec = Codec(registry)
 
     def record(self, value: bytes) -> StateRecord:
         """For who writes it out again: JSON values stay text, so that numbers keep their digits."""

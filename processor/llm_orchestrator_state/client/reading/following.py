@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -20,8 +20,8 @@ from ..read import partitions_of
 from .checkpoints import CheckpointFeed, CheckpointId
 from .feeds import Listener as StateListener
 from .feeds import Place, StateFeed, TableFeed
+from .followed import Followed
 from .follower import Follower
-from .index import RunIndex
 from .life import Life, fulfil
 from .rejections import Found, RejectionFeed
 from .run import Run, RunReader
@@ -44,7 +44,7 @@ class Listener(StateListener, Protocol):
     def rejected(self, partition: int, found: Found) -> None: ...
 
 
-class Following:
+class Following(Followed):
     """Feeds of state partitions, of checkpoint partitions where they are followed, and of rejections that are waited for.
 
     Raises TopicMismatch, Connection, StateDirectory and Configuration.
@@ -62,17 +62,14 @@ class Following:
         directory: Path | None,
         checkpoints: bool,
     ) -> None:
+        super().__init__(len(partitions_of(cluster.admin, cluster.topics.state)))
         self._cluster = cluster
         self._life = life
         self._reader = reader
         self._checkpoint_id = checkpoint_id
         self._follower = follower
         self._on_rejected: Callable[[int, Found], None] = lambda _partition, _found: None
-        self.index = RunIndex()
-        self.partition_count = len(partitions_of(cluster.admin, cluster.topics.state))
         self.partitions = _chosen(partitions, self.partition_count)
-        self.states: dict[int, StateFeed] = {}
-        self.checkpoints: dict[int, CheckpointFeed] = {}
         self.rejections: dict[int, RejectionFeed] = {}
         self._goals: list[tuple[TableFeed, int, int]] = []
         self._waiting: list[Future[None]] = []
@@ -101,26 +98,6 @@ class Following:
         with self._life.lock:
             self.rejections[partition] = feed
         return feed
-
-    def check_followed(self, partition: int) -> None:
-        """Raises Configuration: of a partition that is not followed nothing is known, not even that a run is not there."""
-        if partition not in self.states:
-            raise Configuration(
-                f"the run is on partition {partition}, and this reader follows {sorted(self.states)}; ask one that follows it"
-            )
-
-    def listen(self, listener: StateListener) -> None:
-        """Under the reader's lock."""
-        for feed in self.states.values():
-            feed.listeners.append(listener)
-
-    def forget(self, listener: StateListener) -> None:
-        """Under the reader's lock."""
-        for feed in self.states.values():
-            feed.listeners.remove(listener)
-
-    def feeds(self) -> Sequence[TableFeed]:
-        return [*self.states.values(), *self.checkpoints.values()]
 
     def missing(self) -> str | None:
         """A topic that is gone, or that another one has taken the place of; a consumer is not told that (tried).

@@ -18,10 +18,13 @@ log = logging.getLogger(__name__)
 
 
 class Life:
-    """Shared by all parts of one reader. What goes wrong in a thread of it is raised by every later call."""
+    """Shared by all parts of one reader. What goes wrong in a thread of it is raised by every later call.
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
+    lock: of tables that several readers share; one of its own, if not given.
+    """
+
+    def __init__(self, lock: threading.Lock | None = None) -> None:
+        self.lock = lock or threading.Lock()
         """Held for whatever the threads share: tables, positions, watches and waits."""
         self.ended = threading.Event()
         self._pid = os.getpid()

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from ...errors import Closed
-from .core import Core
-from .options import Options
+from .core import CLOSED, Core
+
+C = TypeVar("C", bound=Core)
 
 
-class Opening:
-    """From any thread."""
+class Opening(Generic[C]):
+    """From any thread. make: called again where it has failed."""
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
+    def __init__(self, make: Callable[[], C]) -> None:
+        self._make = make
         self._lock = threading.Lock()
-        self._core: Core | None = None
+        self._core: C | None = None
         self._closed = False
 
     @property
-    def opened(self) -> Core | None:
+    def opened(self) -> C | None:
         """Without waiting. Raises Closed."""
         self._check()
         return self._core
 
-    def core(self) -> Core:
+    def core(self) -> C:
         """May take seconds. Raises as StateReader does, and Closed."""
         if self._core is not None and not self._closed:
             return self._core
         with self._lock:
             self._check()
             if self._core is None:
-                self._core = Core(self._options)
+                self._core = self._make()
             return self._core
 
     def close(self) -> None:
@@ -54,4 +57,4 @@ class Opening:
 
     def _check(self) -> None:
         if self._closed:
-            raise Closed("this reader is closed; read inside its with block, or make another")
+            raise Closed(CLOSED)

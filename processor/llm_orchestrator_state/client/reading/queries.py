@@ -17,7 +17,7 @@ from ...model.status import WorkflowStatus
 from .change import Change
 from .decoding import Decoding
 from .filter import RunFilter, now_us, run_key
-from .following import Following
+from .followed import Followed
 from .life import Life
 from .page import Page, in_order, read_cursor
 from .run import UNREADABLE, Run
@@ -27,10 +27,10 @@ from .watching import Watch
 class Queries:
     """Raises what has ended the reader; InvalidState for ids and cursors that are none."""
 
-    def __init__(self, life: Life, following: Following, decoding: Decoding) -> None:
+    def __init__(self, life: Life, followed: Followed, decoding: Decoding) -> None:
         self._life = life
-        self._following = following
-        self._index = following.index
+        self._followed = followed
+        self._index = followed.index
         self._decoding = decoding
 
     @contextmanager
@@ -55,7 +55,7 @@ class Queries:
     def _value(self, key: bytes) -> bytes | None:
         partition = self._home(key)
         with self._reading():
-            (value,) = self._following.states[partition].values([key])
+            (value,) = self._followed.states[partition].values([key])
         return value
 
     def runs(self, wanted: RunFilter, limit: int | None, cursor: str | None) -> Page:
@@ -78,11 +78,11 @@ class Queries:
         """Oldest first."""
         key = run_key(run_id)
         partition = self._home(key)
-        if not self._following.checkpoints:
+        if not self._followed.checkpoints:
             raise Configuration("this reader does not follow checkpoints; make it with checkpoints=True")
         with self._reading():
             slots = [b"%b/%d" % (key, slot) for slot in range(KEPT_CHECKPOINTS)]
-            values = self._following.checkpoints[partition].values(slots)
+            values = self._followed.checkpoints[partition].values(slots)
         found = [self._decoding.checkpoint(value) for value in values if value is not None]
         return sorted(found, key=lambda checkpoint: checkpoint.version)
 
@@ -100,8 +100,8 @@ class Queries:
         return Change(run.id, self._decoding.state(value), matches=watch.wanted.allows(run, now_us()))
 
     def _home(self, key: bytes) -> int:
-        partition = partition_of(key, self._following.partition_count)
-        self._following.check_followed(partition)
+        partition = partition_of(key, self._followed.partition_count)
+        self._followed.check_followed(partition)
         return partition
 
     def _values(self, runs: Sequence[Run]) -> list[bytes]:
@@ -111,7 +111,7 @@ class Queries:
             keys.setdefault(run.partition, []).append(run.key)
         found: dict[bytes, bytes | None] = {}
         for partition, wanted in keys.items():
-            found.update(zip(wanted, self._following.states[partition].values(wanted), strict=True))
+            found.update(zip(wanted, self._followed.states[partition].values(wanted), strict=True))
         # table and index change together: what the index has, the table has
         return [cast(bytes, found[run.key]) for run in runs]
 

@@ -24,6 +24,7 @@ from .change import Change
 from .core import Core
 from .filter import Filters, RunFilter, run_key
 from .following import Progress
+from .kafka_core import KafkaCore
 from .opening import Opening
 from .options import TOPIC_PREFIX, Options
 from .page import Page
@@ -88,7 +89,7 @@ class StateReader:
             schema_registry_properties=schema_registry_properties,
             properties=properties,
         )
-        self._opening = Opening(options)
+        self._opening: Opening[Core] = Opening(lambda: KafkaCore(options))
         # for a reader that nobody closes, at the latest when the program ends
         weakref.finalize(self, self._opening.close)
 

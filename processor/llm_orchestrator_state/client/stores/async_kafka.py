@@ -15,7 +15,7 @@ from ...kafka.registry import Mode
 from ...model.events import TransitionEvent
 from ..producer import Delivered
 from ..publishing.async_publisher import AsyncPublisher
-from ..reading.core import Core
+from ..reading.kafka_core import KafkaCore
 from ..reading.opening import Opening
 from ..reading.options import TOPIC_PREFIX, Options
 from ..reading.reader import not_settled
@@ -26,7 +26,7 @@ from .checking import checked, closed, publisher_properties, silent
 from .events import touches_checkpoints
 from .health import Health
 from .kafka import TIMEOUT_S
-from .kafka_runs import KafkaRuns
+from .reader_runs import ReaderRuns
 
 
 class AsyncKafkaStateStore(AsyncEventStateStore):
@@ -55,19 +55,18 @@ class AsyncKafkaStateStore(AsyncEventStateStore):
             schema_registry_properties=schema_registry_properties,
             properties=publisher_properties(properties),
         )
-        self._opening = Opening(
-            Options(
-                bootstrap_servers=bootstrap_servers,
-                topic_prefix=topic_prefix,
-                checkpoints=True,
-                directory=directory,
-                partitions=None,
-                group=group,
-                schema_registry_url=schema_registry_url,
-                schema_registry_properties=schema_registry_properties,
-                properties=properties,
-            )
+        options = Options(
+            bootstrap_servers=bootstrap_servers,
+            topic_prefix=topic_prefix,
+            checkpoints=True,
+            directory=directory,
+            partitions=None,
+            group=group,
+            schema_registry_url=schema_registry_url,
+            schema_registry_properties=schema_registry_properties,
+            properties=properties,
         )
+        self._opening = Opening(lambda: KafkaCore(options))
         self._closed = False
         weakref.finalize(self, self._opening.close)
 
@@ -103,10 +102,10 @@ class AsyncKafkaStateStore(AsyncEventStateStore):
             raise silent(self._timeout_s) from None
         return await asyncio.to_thread(checked, core, lag.records)
 
-    async def _runs(self) -> KafkaRuns:
-        return KafkaRuns(await self._core())
+    async def _runs(self) -> ReaderRuns:
+        return ReaderRuns(await self._core())
 
-    async def _core(self) -> Core:
+    async def _core(self) -> KafkaCore:
         if self._closed:
             raise closed()
         opened = self._opening.opened

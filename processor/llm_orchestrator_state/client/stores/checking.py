@@ -8,7 +8,7 @@ from confluent_kafka import KafkaException
 
 from ...errors import Closed, Connection
 from ...kafka.failures import as_state_error
-from ..reading.core import Core
+from ..reading.kafka_core import KafkaCore
 from .health import Health
 
 
@@ -25,7 +25,7 @@ def silent(timeout_s: float) -> Connection:
     return Connection(f"health check failed: no broker has answered within {timeout_s:g} s; check the brokers")
 
 
-def checked(core: Core, behind: int | None) -> Health:
+def checked(core: KafkaCore, behind: int | None) -> Health:
     """The rest of a health check. It asks a broker: up to 10 s.
 
     behind: see Health; None where no broker has told.

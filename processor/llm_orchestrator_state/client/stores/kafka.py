@@ -15,7 +15,7 @@ from ...kafka.registry import Mode
 from ...model.events import TransitionEvent
 from ..producer import Delivered
 from ..publishing.publisher import Publisher
-from ..reading.core import Core
+from ..reading.kafka_core import KafkaCore
 from ..reading.opening import Opening
 from ..reading.options import TOPIC_PREFIX, Options
 from ..reading.reader import not_settled
@@ -24,7 +24,7 @@ from .calls import Outcome, Outcomes
 from .checking import checked, closed, publisher_properties, silent
 from .events import touches_checkpoints
 from .health import Health
-from .kafka_runs import KafkaRuns
+from .reader_runs import ReaderRuns
 from .store import EventStateStore
 
 TIMEOUT_S = 30.0
@@ -67,19 +67,18 @@ class KafkaStateStore(EventStateStore):
             schema_registry_properties=schema_registry_properties,
             properties=publisher_properties(properties),
         )
-        self._opening = Opening(
-            Options(
-                bootstrap_servers=bootstrap_servers,
-                topic_prefix=topic_prefix,
-                checkpoints=True,
-                directory=directory,
-                partitions=None,
-                group=group,
-                schema_registry_url=schema_registry_url,
-                schema_registry_properties=schema_registry_properties,
-                properties=properties,
-            )
+        options = Options(
+            bootstrap_servers=bootstrap_servers,
+            topic_prefix=topic_prefix,
+            checkpoints=True,
+            directory=directory,
+            partitions=None,
+            group=group,
+            schema_registry_url=schema_registry_url,
+            schema_registry_properties=schema_registry_properties,
+            properties=properties,
         )
+        self._opening = Opening(lambda: KafkaCore(options))
         self._closed = False
         weakref.finalize(self, self._opening.close)
 
@@ -113,10 +112,10 @@ class KafkaStateStore(EventStateStore):
             lag.cancel()
         return checked(core, behind)
 
-    def _runs(self) -> KafkaRuns:
-        return KafkaRuns(self._core())
+    def _runs(self) -> ReaderRuns:
+        return ReaderRuns(self._core())
 
-    def _core(self) -> Core:
+    def _core(self) -> KafkaCore:
         if self._closed:
             raise closed()
         core = self._opening.core()

@@ -17,11 +17,11 @@ from ..reading.filter import ACTIVE, RunFilter
 from ..reading.queries import Queries
 
 
-class KafkaRuns(Queries):
+class ReaderRuns(Queries):
     """See runs.Runs."""
 
     def __init__(self, core: Core) -> None:
-        super().__init__(core.life, core.following, core.decoding)
+        super().__init__(core.life, core.followed, core.decoding)
 
     def latest_of(self, workflow_id: str) -> WorkflowState | None:
         return next(iter(self.runs(RunFilter(workflow_id=workflow_id), 1, None)), None)
@@ -41,7 +41,7 @@ class KafkaRuns(Queries):
         return None if value is None else self._decoding.checkpoint(value)
 
     def _checkpoint_value(self, wanted: str) -> bytes | None:
-        feeds = self._following.checkpoints.values()
+        feeds = self._followed.checkpoints.values()
         for feed in feeds:
             if (key := feed.key_of(wanted)) is not None:
                 return feed.values([key])[0]
