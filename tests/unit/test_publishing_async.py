@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError
 
 from llm_orchestrator_state import AsyncPublisher
 from llm_orchestrator_state.client.publishing import AsyncRunHandle, AsyncWorkflowRun
+from llm_orchestrator_state.client.publishing.ids import child_id_for
 from llm_orchestrator_state.errors import Closed, Connection, EventRejected, InvalidState, StepAlreadyOpen
 from llm_orchestrator_state.model import StepStarted, TransitionEvent, WorkflowState
 from llm_orchestrator_state.testing import InMemoryPipeline
@@ -221,6 +222,7 @@ async def test_every_form_of_a_handle_works(pipeline: InMemoryPipeline) -> None:
     steps = {step_id: (step.status.value, step.attempt) for step_id, step in state.steps.items()}
     assert steps == {"classify[1]": ("completed", 1), "answer": ("completed", 3), "translate": ("skipped", 0)}
     assert state_of(pipeline, child).parent is not None
+    assert child.run_id == child_id_for(run.run_id, "classify[1]", "search", 1)
     assert state_of(pipeline, failed).status == "failed"
 
 

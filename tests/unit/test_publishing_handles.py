@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from llm_orchestrator_state import Publisher, run_id_for
 from llm_orchestrator_state.client.publishing import RunHandle, WorkflowRun
+from llm_orchestrator_state.client.publishing.ids import child_id_for
 from llm_orchestrator_state.errors import EventRejected, InvalidState, StepAlreadyOpen
 from llm_orchestrator_state.model import StepState, StepStatus, TransitionEvent, WorkflowFailed, WorkflowState
 from llm_orchestrator_state.testing import InMemoryPipeline
@@ -227,6 +228,50 @@ def test_a_retried_webhook_makes_one_run_and_no_second_effect(pipeline: InMemory
     assert pipeline.states() == once
     assert once[0].steps["classify"].outputs == {"label": "bug"}
     assert pipeline.rejections == []
+
+
+def test_a_retried_webhook_makes_the_same_sub_workflows(pipeline: InMemoryPipeline, publisher: Publisher) -> None:
+    def webhook() -> list[UUID]:
+        with publisher.workflow("triage", run_id=run_id_for("order-1234")) as run:
+            made = []
+            for n in range(2):
+                with run.step("fetch", key=n) as step, run.child("fetch", step=step) as child:
+                    made.append(child.run_id)
+            with run.step("research") as step:
+                for workflow_id in ("search", "search", "read"):
+                    with run.child(workflow_id, step=step) as child, child.step("query"):
+                        made.append(child.run_id)
+        return made
+
+    first = webhook()
+    once = pipeline.states()
+    assert webhook() == first
+    assert len(set(first)) == 5
+    assert pipeline.states() == once
+    assert pipeline.rejections == []
+
+
+def test_no_names_of_steps_and_definitions_make_the_ids_of_others() -> None:
+    run = run_id_for("order-1234")
+    given = [("a/b", "c", 1), ("a", "b/c", 1), ("a", "b/c", 2), ("a", "b", 1), ("1/a", "b", 1)]
+    assert len({child_id_for(run, *each) for each in given}) == len(given)
+    assert child_id_for(run, "a", "b", 1) == UUID("dc216452-0453-5373-9372-43a994bcc907")
+
+
+def test_who_has_a_run_of_anothers_makes_sub_workflows_of_its_own(
+    pipeline: InMemoryPipeline, publisher: Publisher
+) -> None:
+    with publisher.workflow("triage") as run, run.step("research"):
+        attached = [publisher.attach(run.run_id).child("search", step="research").run_id for _ in range(2)]
+        with publisher.claim(state_of(pipeline, run), reader=pipeline.reader()) as claimed:
+            made = {
+                claimed.child("search", step="research").run_id,
+                run.child("search", step="research").run_id,
+                *attached,
+            }
+    assert len(made) == 4
+    given = uuid4()
+    assert run.child("search", step="research", run_id=given).run_id == given
 
 
 def test_a_run_id_that_is_no_uuid_is_refused_with_the_way_to_make_one(publisher: Publisher) -> None:

@@ -88,8 +88,15 @@ class AsyncRunHandle:
         labels: Mapping[str, str] | None = None,
         run_id: UUID | str | None = None,
     ) -> AsyncWorkflowRun:
-        """A sub-workflow: a run of its own, whose parent is this run's step. The rest is as in Publisher.workflow()."""
+        """A sub-workflow: a run of its own, whose parent is this run's step. The rest is as in Publisher.workflow().
+
+        run_id: if not given, it says which of this step's sub-workflows of that definition it is, the first, the second, so
+            that the program makes the same ones when it is run again. Branches that make theirs at once need steps of
+            their own (key=), or run ids. Random in a handle of attach() or claim().
+        """
         parent = ParentStep(self.run_id, step if isinstance(step, str) else step.step_id)
+        if run_id is None:
+            run_id = self.events.child_id(parent.step_id, workflow_id)
         return AsyncWorkflowRun(
             self._publisher, created(workflow_id, name=name, user_id=user_id, context=context, labels=labels, run_id=run_id, parent=parent)
         )  # fmt: skip

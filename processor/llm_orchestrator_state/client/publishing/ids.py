@@ -31,3 +31,9 @@ def as_run_id(given: UUID | str) -> UUID:
 def event_id_for(run_id: UUID, *parts: object) -> UUID:
     """The id of an event that can happen to its run only once, named by its kind and what tells it from others."""
     return uuid5(run_id, "/".join(map(str, parts)))
+
+
+def child_id_for(parent: UUID, step_id: str, workflow_id: str, number: int) -> UUID:
+    """The run id of a step's sub-workflow of that definition: the first, the second, and so on."""
+    # the length says where the step's name ends: both may have any character
+    return uuid5(parent, f"child/{number}/{len(step_id)}/{step_id}/{workflow_id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -29,7 +30,7 @@ from ...model.kinds import (
 from ...model.status import WorkflowStatus
 from ...model.verdicts import Code
 from .beginning import Beginning
-from .ids import event_id_for
+from .ids import child_id_for, event_id_for
 from .outcome import error_text, error_type
 
 
@@ -59,6 +60,7 @@ class RunEvents:
         self._beginning = beginning
         self._attempts = beginning.attempts
         self._open_steps: set[str] = set()
+        self._children: Counter[tuple[str, str]] = Counter()
         self._steps = Lock()
         self._phase = Phase.NEW if beginning.transitions else Phase.OPEN
         self._pauses = 0
@@ -183,6 +185,18 @@ class RunEvents:
 
     def _attempt(self, step_id: str) -> int | None:
         return (self._attempts or {}).get(step_id) or None
+
+    def child_id(self, step_id: str, workflow_id: str) -> UUID | None:
+        """Of the step's next sub-workflow of that definition: the same when the program is run again for the same run.
+
+        None where it is not the program that makes the run; see _once().
+        """
+        if not self._beginning.repeatable:
+            return None
+        with self._steps:
+            self._children[step_id, workflow_id] += 1
+            number = self._children[step_id, workflow_id]
+        return child_id_for(self.run_id, step_id, workflow_id, number)
 
     # --- events -------------------------------------------------------------------------------------------------------
 
