@@ -64,7 +64,7 @@ def test_a_killed_process_comes_back_as_itself_while_the_other_goes_on_and_sigte
 ) -> None:
     [port] = free_ports(1)
     load = processes.load(seed=1, rate=1_000)
-    worker = processes.worker("state", None, "--metrics-port", str(port), processes=2)
+    worker = processes.worker("state", None, "--metrics-port", str(port), "--session-timeout", "30s", processes=2)
     until(lambda: len(figures(port, "position")) == 4 and shared_out(worker))
     (first, pid), (second, _) = started(worker)
     assert second == f"{first.removesuffix('-0')}-1"

@@ -15,6 +15,7 @@ import pytest
 from llm_orchestrator_state.cli.flags import Given
 from llm_orchestrator_state.cli.session import Session
 from llm_orchestrator_state.cli.worker import process_count
+from llm_orchestrator_state.cli.worker_processes import settings_of
 from llm_orchestrator_state.engine.clock import SystemClock
 from llm_orchestrator_state.engine.cores import cores
 from llm_orchestrator_state.engine.counts import Counts
@@ -33,6 +34,8 @@ from llm_orchestrator_state.errors import (
     TopicMismatch,
 )
 from llm_orchestrator_state.model.verdicts import Code
+from llm_orchestrator_state.settings import Settings
+from llm_orchestrator_state.settings_sources import as_environment, load
 
 DEADLINE_S = 30.0
 AT_WORK = Progress((0, 3), (1,), Counts(5, 1, {Code.FENCED: 2}), 7, 4, {0: 12, 3: 9}, {"poll": 0.5})
@@ -99,6 +102,14 @@ def test_the_number_of_processes_is_the_one_set_and_one_where_an_identity_is_giv
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LLM_ORCHESTRATOR_STATE_PROCESSES", raising=False)
     assert process_count(Session(Given(flags, None))) == expected
+
+
+def test_processes_share_the_workers_memory_and_leave_its_metrics_to_the_supervisor(tmp_path: Path) -> None:
+    whole = Settings(state_dir=tmp_path, processes=3, cache_bytes=90 << 20, metrics_port=9464, properties={"a": "b,c"})
+    each = settings_of(whole, "mine-2", 3)
+    assert (each.instance_id, each.processes, each.cache_bytes, each.metrics_port) == ("mine-2", 1, 30 << 20, None)
+    assert load(environ=as_environment(each)) == each
+    assert settings_of(whole, "mine-2", 1_000).cache_bytes == 1 << 20
 
 
 HERE = cores(Path("absent"), Path("absent"))

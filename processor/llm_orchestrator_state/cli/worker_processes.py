@@ -32,24 +32,32 @@ def supervise(call: Session, processes: int, how: How) -> int:
     """Until all have ended; returns the exit code. Raises StateError: what ended them."""
     settings = msgspec.structs.replace(call.settings, bootstrap_servers=call.bootstrap_servers)
     flags = ["--until-end"] * how.until_end + ["--keep-membership"] * how.keep_membership
-    command = [sys.executable, "-m", "llm_orchestrator_state", "worker", SUPERVISED, *flags]
-    children = [_child(command, settings, who, processes) for who in identities_of(settings, processes)]
+    # not the current directory: what lies there is not ours
+    command = [sys.executable, "-P", "-m", "llm_orchestrator_state", "worker", SUPERVISED, *flags]
+    children = [
+        _child(command, who, settings_of(settings, who.instance_id, processes))
+        for who in identities_of(settings, processes)
+    ]
     supervisor = Supervisor(children, SystemClock(), until_end=how.until_end)
     serve(settings, supervisor.latest, supervisor.restarts)
     return supervisor.run()
 
 
-def _child(command: list[str], settings: Settings, who: Identity, processes: int) -> Child:
-    own = msgspec.structs.replace(
+def settings_of(settings: Settings, instance_id: str, processes: int) -> Settings:
+    """One process's, of so many: its share of the memory, and no figures of its own."""
+    return msgspec.structs.replace(
         settings,
-        instance_id=who.instance_id,
+        instance_id=instance_id,
         processes=1,
         cache_bytes=max(LEAST_CACHE, settings.cache_bytes // processes),
         metrics_port=None,
     )
+
+
+def _child(command: list[str], who: Identity, settings: Settings) -> Child:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
     # in the environment, because everybody on this machine can see arguments, and so passwords
-    environment = inherited | as_environment(own)
+    environment = inherited | as_environment(settings)
     # with its lock, so that its identity is free when both have ended, not when only the supervisor has
     return Child(who.instance_id, command, environment, [] if who.lock is None else [who.lock])
 
