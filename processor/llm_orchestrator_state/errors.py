@@ -8,6 +8,7 @@ StateError
 ├── Serialization         bytes or text that cannot be read as what they should be
 ├── NotFound              no such run, checkpoint or rejection
 ├── Connection            broker or registry unreachable, or it refused the credentials
+│   └── TimedOut          what was waited for did not come in the time given; a TimeoutError too
 ├── Configuration         a setting, topic or command line that cannot work
 │   ├── TopicMismatch     topics that are missing or not as they must be
 │   └── MissingProgram    Java, Maven or Docker is needed and not there
@@ -87,6 +88,10 @@ class Connection(StateError):
     """The broker or the schema registry cannot be reached, or refused the credentials."""
 
     exit_code = 3
+
+
+class TimedOut(Connection, TimeoutError):
+    """What a call waited for did not come within its timeout_s. It may still come: wait again, or longer."""
 
 
 class Configuration(StateError):

@@ -19,6 +19,7 @@ from llm_orchestrator_state.errors import (
     NotFound,
     Serialization,
     StoreLocked,
+    TimedOut,
     TopicMismatch,
 )
 from llm_orchestrator_state.kafka.partitioner import partition_of
@@ -124,7 +125,7 @@ def test_a_reader_that_begins_later_knows_what_was_rejected_before(stage: Stage)
 def test_an_event_that_nobody_judges_is_not_called_applied(stage: Stage) -> None:
     [created] = delivered(stage, event(runs_of(1)[0], "workflow_created"))
     with reader(stage) as runs:
-        with pytest.raises(Connection, match="check that a worker runs"):
+        with pytest.raises(TimedOut, match="check that a worker runs"):
             runs.applied(created, 0.3)
         with pytest.raises(Connection, match="publish it again"):
             runs.applied(created._replace(offset=-1), 1)
@@ -220,7 +221,7 @@ def test_waiting_for_a_run_ends_with_the_state_that_fits(stage: Stage) -> None:
         assert runs.wait_for(run_id, lambda state: state.status == "completed", DEADLINE_S).version == 7
         timer.join()
         assert runs.wait_for(run_id, lambda state: state.version == 7, 0).status == "completed"
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimedOut):
             runs.wait_for(run_id, lambda state: state.version == 8, 0.1)
 
 

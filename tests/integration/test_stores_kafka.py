@@ -12,7 +12,15 @@ import pytest
 from confluent_kafka import Producer
 
 from llm_orchestrator_state import AsyncKafkaStateStore, KafkaStateStore, Publisher
-from llm_orchestrator_state.errors import Closed, Configuration, Connection, NotFound, Serialization, TopicMismatch
+from llm_orchestrator_state.errors import (
+    Closed,
+    Configuration,
+    Connection,
+    NotFound,
+    Serialization,
+    TimedOut,
+    TopicMismatch,
+)
 from llm_orchestrator_state.kafka.partitioner import partition_of
 from llm_orchestrator_state.model import Checkpoint, StepCompleted, TransitionEvent, WorkflowState
 from tests.integration.harness import DEADLINE_S, Stage, until
@@ -76,7 +84,7 @@ def test_without_a_worker_a_save_ends_in_time_and_the_same_save_again_is_recogni
         assert f"workers in group {stage.log.group}: 1" in store.health_check().checked
     with opened(stage, timeout_s=1.0) as store:
         state.mark_completed()
-        with pytest.raises(Connection, match="check that a worker runs"):
+        with pytest.raises(TimedOut, match="check that a worker runs"):
             store.save_workflow_state(state)
         assert state.version == 1
         with pytest.raises(Connection, match="health check failed: no worker is in group"):

@@ -14,7 +14,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 import llm_orchestrator_state
 from llm_orchestrator_state import Publisher
 from llm_orchestrator_state.client.publishing.outbox import Outbox
-from llm_orchestrator_state.errors import Closed, Configuration, Connection, InvalidState
+from llm_orchestrator_state.errors import Closed, Configuration, Connection, InvalidState, TimedOut
 from llm_orchestrator_state.model import StepStarted, TransitionEvent
 from tests.unit.publishing import Script
 
@@ -42,9 +42,9 @@ def test_a_delivery_that_takes_longer_than_one_waits_is_told_and_goes_on() -> No
     with Publisher(transport=transport) as publisher:
         delivery = publisher.publish(an_event())
         assert not delivery.done()
-        with pytest.raises(Connection, match=r"within 0\.01 s, and is still being tried"):
+        with pytest.raises(TimedOut, match=r"within 0\.01 s, and is still being tried"):
             delivery.result(0.01)
-        with pytest.raises(Connection, match="1 events are not delivered"):
+        with pytest.raises(TimedOut, match="1 events are not delivered"):
             publisher.flush(0.01)
         transport.go.set()
         assert delivery.result(PATIENCE_S).offset == 0

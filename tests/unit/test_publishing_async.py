@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError
 from llm_orchestrator_state import AsyncPublisher
 from llm_orchestrator_state.client.publishing import AsyncRunHandle, AsyncWorkflowRun
 from llm_orchestrator_state.client.publishing.ids import child_id_for
-from llm_orchestrator_state.errors import Closed, Connection, EventRejected, InvalidState, StepAlreadyOpen
+from llm_orchestrator_state.errors import Closed, Connection, EventRejected, InvalidState, StepAlreadyOpen, TimedOut
 from llm_orchestrator_state.model import StepStarted, TransitionEvent, WorkflowState
 from llm_orchestrator_state.testing import InMemoryPipeline
 from tests.unit.publishing import Script
@@ -111,7 +111,7 @@ async def test_a_cancelled_wait_leaves_no_task_and_the_event_goes_its_way() -> N
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        with pytest.raises(Connection, match="still being tried"):
+        with pytest.raises(TimedOut, match="still being tried"):
             await delivery.result(0.01)
         transport.go.set()
         assert (await delivery).offset == 0
@@ -153,7 +153,7 @@ async def test_a_flush_has_a_time_limit_where_one_is_given() -> None:
     transport = Script(held=True)
     async with AsyncPublisher(transport=transport) as publisher:
         await publisher.publish(an_event())
-        with pytest.raises(Connection, match=r"1 events are not delivered after 0\.01 s"):
+        with pytest.raises(TimedOut, match=r"1 events are not delivered after 0\.01 s"):
             await publisher.flush(0.01)
         transport.go.set()
 

@@ -14,7 +14,7 @@ import pytest
 from llm_orchestrator_state import Publisher, run_id_for
 from llm_orchestrator_state.client.publishing import RunHandle, WorkflowRun
 from llm_orchestrator_state.client.publishing.ids import child_id_for
-from llm_orchestrator_state.errors import EventRejected, InvalidState, StepAlreadyOpen
+from llm_orchestrator_state.errors import EventRejected, InvalidState, StepAlreadyOpen, TimedOut
 from llm_orchestrator_state.model import StepState, StepStatus, TransitionEvent, WorkflowFailed, WorkflowState
 from llm_orchestrator_state.testing import InMemoryPipeline
 
@@ -100,6 +100,7 @@ class Interruption(BaseException):
     [
         (concurrent.futures.CancelledError(), "cancelled"),
         (TimeoutError("too slow"), "timed_out"),
+        (TimedOut("not applied within 30 s"), "timed_out"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
         (SystemExit(3), "SystemExit"),
         (Interruption("gone"), "Interruption"),

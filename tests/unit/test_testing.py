@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from llm_orchestrator_state import AsyncStateReader, StateReader, run_id_for
-from llm_orchestrator_state.errors import Closed, Configuration, EventRejected, InvalidState, NotFound
+from llm_orchestrator_state.errors import Closed, Configuration, EventRejected, InvalidState, NotFound, TimedOut
 from llm_orchestrator_state.model import WorkflowState, WorkflowStatus
 from llm_orchestrator_state.testing import InMemoryPipeline
 
@@ -82,6 +82,10 @@ def team(pipeline: InMemoryPipeline) -> StateReader:
         with pytest.raises(ValueError, match="no"), publisher.workflow("triage", run_id=run_id_for("failed")):
             raise ValueError("no")
     return pipeline.reader()
+
+
+def too_slow(_: WorkflowState) -> bool:
+    raise TimeoutError("the predicate's own")
 
 
 def ids(states: Any) -> set[object]:
@@ -158,7 +162,7 @@ def test_a_reader_waits_for_what_another_thread_publishes_and_watches_it() -> No
         assert seen == [(str(run_id), pipeline.state(run_id), False)]
         with reader.watch(current=True, workflow_id="search") as changes:
             assert next(changes).run_id == str(run_id_for("child"))
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimedOut, match=r"was not as expected within 0\.01 s"):
             reader.wait_for(run_id, lambda state: state.status == "paused", 0.01)
 
 
@@ -204,6 +208,10 @@ def test_an_asynchronous_reader_of_the_pipeline_has_the_same_face() -> None:
                 assert (await anext(changes)).run_id == str(run_id)
             with pytest.raises(EventRejected):
                 await reader.applied(await publisher.attach(run_id_for("failed")).pause(), 1)
+            with pytest.raises(TimedOut, match="was not as expected within 0 s"):
+                await reader.wait_for(run_id, lambda _: False, 0)
+            with pytest.raises(TimeoutError, match="the predicate's own"):
+                await reader.wait_for(run_id, too_slow, 30)
             assert (await reader.resume_point(run_id)).done == {"classify": {"label": "bug"}}
             assert await reader.latest_checkpoint(run_id) == pipeline.checkpoints(run_id)[-1]
         with pytest.raises(Closed):

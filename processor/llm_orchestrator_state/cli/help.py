@@ -24,7 +24,7 @@ def exit_codes() -> dict[int, str]:
     for kind in vars(errors).values():
         if not isinstance(kind, type) or not issubclass(kind, errors.StateError) or kind is errors.StateError:
             continue
-        if kind.exit_code != getattr(kind.__base__, "exit_code", None):  # else its parent speaks for it
+        if "exit_code" in vars(kind):  # else its parent speaks for it
             text = " ".join((kind.__doc__ or "").split()).partition(".")[0] + "."
             meanings[kind.exit_code] = " ".join(filter(None, [meanings.get(kind.exit_code), text]))
     return dict(sorted(meanings.items()))

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from ...errors import Connection, StateError
+from ...errors import StateError, TimedOut
 from ...kafka.registry import Mode
 from ...model.events import TransitionEvent
 from ...model.references import ParentStep
@@ -92,7 +92,10 @@ class AsyncPublisher:
         self._outbox.check_usable()
         await self._drain(timeout_s)
         if left := self._outbox.pending():
-            raise Connection(f"{left} events are not delivered after {timeout_s:g} s, and are still being tried")
+            raise TimedOut(
+                f"{left} events are not delivered after {timeout_s:g} s, and are still being tried; wait longer, or check the "
+                "brokers"
+            )
         self._outbox.raise_failures()
 
     async def close(self) -> None:

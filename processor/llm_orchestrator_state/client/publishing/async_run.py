@@ -22,7 +22,7 @@ class AsyncReader(Protocol):
     """What tells whether an event was applied: an AsyncStateReader."""
 
     async def applied(self, delivery: AsyncDelivery, timeout_s: float, /) -> object:
-        """Returns when it was. Raises EventRejected; Connection when that is not known in time."""
+        """Returns when it was. Raises EventRejected; TimedOut when that is not known in time."""
 
 
 class Events(Protocol):
@@ -145,7 +145,7 @@ class AsyncRunHandle:
         Raises:
             EventRejected: it was not. With the code ``fenced``, or where it was a claim, the run is another
                 orchestrator's, and this handle says nothing more.
-            Connection: that is not known in time; events may still be applied.
+            TimedOut: that is not known in time; events may still be applied.
         """
         with self.events.confirmation():
             if self.last_delivery is not None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from confluent_kafka import KafkaError, KafkaException
 
-from ...errors import Connection, InvalidState, StateError
+from ...errors import InvalidState, StateError, TimedOut
 from ...kafka.failures import as_state_error
 from ..producer import Delivered
 
@@ -86,8 +86,8 @@ class Report(Generic[C]):
         return Delivered(self.event_id, self.run_id, self._partition, -1 if self._offset is None else self._offset)
 
 
-def _overdue(report: Report[Any], timeout_s: float) -> Connection:
-    return Connection(
+def _overdue(report: Report[Any], timeout_s: float) -> TimedOut:
+    return TimedOut(
         f"event {report.event_id} of run {report.run_id} was not delivered within {timeout_s:g} s, and is still being "
         "tried; wait longer, or check the brokers"
     )
@@ -108,7 +108,8 @@ class Delivery(Report[_Blocking]):
         """Where it is in the log, as soon as all in-sync replicas have it.
 
         Raises:
-            Connection: it could not be delivered, or not within timeout_s (then it is still being tried).
+            Connection: it could not be delivered.
+            TimedOut: not within timeout_s; it is still being tried.
             InvalidState: it is larger than the topic allows.
         """
         self._client.wait(self._settled, timeout_s)

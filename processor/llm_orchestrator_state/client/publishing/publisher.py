@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from ...errors import Connection, StateError
+from ...errors import StateError, TimedOut
 from ...kafka.registry import Mode
 from ...model.events import TransitionEvent
 from ...model.references import ParentStep
@@ -94,13 +94,16 @@ class Publisher:
     def flush(self, timeout_s: float | None = None) -> None:
         """Wait until every event is delivered.
 
-        Raises what events failed with that nobody was told yet: Connection or InvalidState. Connection also when there
-        are events left after timeout_s; they are still being tried. Closed.
+        Raises what events failed with that nobody was told yet: Connection or InvalidState. TimedOut when there are
+        events left after timeout_s; they are still being tried. Closed.
         """
         self._outbox.check_usable()
         self._drain(timeout_s)
         if left := self._outbox.pending():
-            raise Connection(f"{left} events are not delivered after {timeout_s:g} s, and are still being tried")
+            raise TimedOut(
+                f"{left} events are not delivered after {timeout_s:g} s, and are still being tried; wait longer, or check the "
+                "brokers"
+            )
         self._outbox.raise_failures()
 
     def close(self) -> None:

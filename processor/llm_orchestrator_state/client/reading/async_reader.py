@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self, TypeVar, Unpack
 from uuid import UUID
 
-from ...errors import Connection
+from ...errors import TimedOut
 from ...model.checkpoint import Checkpoint
 from ...model.records import StateRecord
 from ...model.state import WorkflowState
@@ -26,7 +26,7 @@ from .kafka_core import KafkaCore
 from .opening import Opening
 from .options import TOPIC_PREFIX, Options
 from .page import Page
-from .reader import LAG_S, PROGRESS_S, OnItsWay, not_ready, not_settled, resume_point
+from .reader import LAG_S, PROGRESS_S, OnItsWay, not_as_expected, not_ready, not_settled, resume_point
 from .resume import ResumePoint
 from .watching import Watch
 
@@ -164,16 +164,16 @@ class AsyncStateReader:
         self, run_id: UUID | str, predicate: Callable[[WorkflowState], object], timeout_s: float | None = None
     ) -> WorkflowState:
         """See StateReader.wait_for()."""
-        core = await self._ready()
-        async with AsyncChanges(core, self._ready, RunFilter(), run_key(run_id), current=True) as changes:
+        async with AsyncChanges(None, self._ready, RunFilter(), run_key(run_id), current=True) as changes:
             try:
-                async with asyncio.timeout(timeout_s):
+                async with asyncio.timeout(timeout_s) as limit:
                     async for change in changes:
                         if change.state is not None and predicate(change.state):
                             return change.state
             except TimeoutError:
-                pass
-        raise TimeoutError(f"run {run_id} was not as expected within {timeout_s:g} s")
+                if not limit.expired():
+                    raise  # the predicate's own
+        raise not_as_expected(run_id, timeout_s)
 
     async def applied(
         self, delivery: Awaitable[Delivered] | OnItsWay | Delivered, timeout_s: float | None = None
@@ -188,7 +188,7 @@ class AsyncStateReader:
                 await asyncio.wrap_future(core.settle(delivered))
         except TimeoutError:
             if delivered is None:
-                raise Connection(f"the event was not delivered within {timeout_s:g} s; check the brokers") from None
+                raise TimedOut(f"the event was not delivered within {timeout_s:g} s; check the brokers") from None
             raise not_settled(delivered, timeout_s) from None
         return core.queries.get(delivered.run_id)
 

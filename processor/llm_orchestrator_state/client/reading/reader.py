@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, Unpack
 from uuid import UUID
 
-from ...errors import Connection, NotFound
+from ...errors import NotFound, TimedOut
 from ...model.checkpoint import Checkpoint
 from ...model.records import StateRecord
 from ...model.state import WorkflowState
@@ -109,7 +109,7 @@ class StateReader:
         self._opening.close()
 
     def ready(self, timeout_s: float | None = None, on_progress: Callable[[Progress], None] | None = None) -> Progress:
-        """Wait until all has been read that was there at the start. Raises Connection when that takes longer.
+        """Wait until all has been read that was there at the start. Raises TimedOut when that takes longer.
 
         on_progress: called every 0.1 s meanwhile, and once at the end.
         """
@@ -190,14 +190,14 @@ class StateReader:
     ) -> WorkflowState:
         """The first state of the run that the predicate holds for; not every state is seen, but the newest always.
 
-        Raises TimeoutError.
+        Raises TimedOut.
         """
         left = _Deadline(timeout_s)
-        with Changes(self._ready(), RunFilter(), run_key(run_id), current=True) as changes:
+        with Changes(self._ready(left), RunFilter(), run_key(run_id), current=True) as changes:
             while (change := changes.next(left.seconds)) is not None:
                 if change.state is not None and predicate(change.state):
                     return change.state
-        raise TimeoutError(f"run {run_id} was not as expected within {timeout_s:g} s")
+        raise not_as_expected(run_id, timeout_s)
 
     def applied(self, delivery: OnItsWay | Delivered, timeout_s: float | None = None) -> WorkflowState | None:
         """Read your own write: the run's state, with this event applied; None when the run is deleted.
@@ -206,7 +206,8 @@ class StateReader:
 
         Raises:
             EventRejected: with its code.
-            Connection: nothing was heard of it within timeout_s, or it was not delivered.
+            TimedOut: nothing was heard of it within timeout_s.
+            Connection: it was not delivered.
         """
         left = _Deadline(timeout_s)
         delivered = delivery if isinstance(delivery, Delivered) else delivery.result(timeout_s)
@@ -292,7 +293,7 @@ def _is_done(future: Future[Any], seconds: float | None) -> bool:
     return True
 
 
-def _wait(future: Future[Any], seconds: float | None, otherwise: Callable[[], Connection]) -> None:
+def _wait(future: Future[Any], seconds: float | None, otherwise: Callable[[], TimedOut]) -> None:
     try:
         future.result(seconds)
     except TimeoutError:
@@ -301,18 +302,22 @@ def _wait(future: Future[Any], seconds: float | None, otherwise: Callable[[], Co
         future.cancel()
 
 
-def not_ready(core: Core, timeout_s: float | None) -> Connection:
-    return Connection(
+def not_ready(core: Core, timeout_s: float | None) -> TimedOut:
+    return TimedOut(
         f"{core.progress().remaining} offsets of the topics are not read after {timeout_s:.3g} s; wait longer, or check the "
         "brokers"
     )
 
 
-def not_settled(delivered: Delivered, timeout_s: float | None) -> Connection:
-    return Connection(
+def not_settled(delivered: Delivered, timeout_s: float | None) -> TimedOut:
+    return TimedOut(
         f"nothing was heard of event {delivered.event_id} (partition {delivered.partition}, offset {delivered.offset}) within "
         f"{timeout_s:g} s; check that a worker runs on this topic set, and wait again"
     )
+
+
+def not_as_expected(run_id: UUID | str, timeout_s: float | None) -> TimedOut:
+    return TimedOut(f"run {run_id} was not as expected within {timeout_s:g} s; wait longer, or look at what it is now")
 
 
 def resume_point(state: WorkflowState | None, run_id: UUID | str) -> ResumePoint:

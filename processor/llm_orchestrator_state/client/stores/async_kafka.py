@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ...errors import Connection, EventRejected
+from ...errors import EventRejected, TimedOut
 from ...kafka.registry import Mode
 from ...model.events import TransitionEvent
 from ..producer import Delivered
@@ -128,7 +128,7 @@ class AsyncKafkaStateStore(AsyncEventStateStore):
                 return await _outcomes(futures)
         except TimeoutError:
             if not delivered:
-                raise Connection(
+                raise TimedOut(
                     f"the event was not delivered within {self._timeout_s:g} s, and is still being tried; check the brokers"
                 ) from None
             raise not_settled(delivered[0], self._timeout_s) from None

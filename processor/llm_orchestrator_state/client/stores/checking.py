@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaException
 
-from ...errors import Closed, Connection
+from ...errors import Closed, Connection, TimedOut
 from ...kafka.failures import as_state_error
 from ..reading.kafka_core import KafkaCore
 from .health import Health
@@ -21,8 +21,8 @@ def closed() -> Closed:
     return Closed("this store is closed; use it inside its with block, or make another")
 
 
-def silent(timeout_s: float) -> Connection:
-    return Connection(f"health check failed: no broker has answered within {timeout_s:g} s; check the brokers")
+def silent(timeout_s: float) -> TimedOut:
+    return TimedOut(f"health check failed: no broker has answered within {timeout_s:g} s; check the brokers")
 
 
 def checked(core: KafkaCore, behind: int | None) -> Health:

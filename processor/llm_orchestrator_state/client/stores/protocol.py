@@ -16,8 +16,8 @@ from .health import Health
 class StateStore(Protocol):
     """Whole states, saved and loaded. Threads may share one.
 
-    What a method has written can be read when it returns. Every method may raise Connection, when brokers or workers do not
-    answer in time; doing the same again is then safe: it is recognised, or changes nothing. testing.StateStoreConformance
+    What a method has written can be read when it returns. Every method may raise Connection, and TimedOut when brokers or
+    workers do not answer in time; doing the same again is then safe: it is recognised, or changes nothing. testing.StateStoreConformance
     checks an implementation.
     """
 
