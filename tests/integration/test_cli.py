@@ -153,7 +153,7 @@ def test_missing_topics_are_exit_code_4_with_the_command_that_makes_them(command
         assert err.startswith("error: ")
         assert "topics create" in err
         assert f"no topic set has the prefix '{command.prefix}'" in err
-        assert "give another --topic-prefix" in err
+        assert "give another topic prefix" in err
         assert err.count("\n") == 1
 
 
@@ -466,7 +466,7 @@ def test_a_worker_ends_with_0_on_sigterm_within_5_seconds(topics: Command) -> No
 def test_a_state_directory_that_cannot_be_made_is_one_line_and_exit_code_5(topics: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     err = topics("worker", "--log-level", "error", "--state-dir", str(tmp_path / "file" / "state"), code=5)[1]
-    assert err == (f"error: {tmp_path / 'file'} is not a directory; give another --state-dir, or move that file away\n")
+    assert err == (f"error: {tmp_path / 'file'} is not a directory; use another directory, or move that file away\n")
 
 
 def test_a_worker_serves_its_figures_to_prometheus(topics: Command, tmp_path: Path) -> None:

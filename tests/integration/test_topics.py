@@ -99,6 +99,7 @@ def test_a_prefix_without_any_topic_is_told_in_one_line_with_the_command_that_ma
     told = str(mismatch.value)
     assert told.startswith(f"no topic set has the prefix {topics.prefix!r} (there ")
     assert told.endswith(f"`llm-orchestrator-state topics create --topic-prefix {topics.prefix}`")
+    assert "--" not in told.partition("`")[0]  # programs read it too, and have no flags
     assert "\n" not in told
 
 

@@ -231,7 +231,7 @@ def test_a_store_that_is_no_longer_wanted_is_removed(stores: RocksStores) -> Non
 
 def test_a_state_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StateDirectory, match="is not a directory; give another --state-dir"):
+    with pytest.raises(StateDirectory, match="is not a directory; use another directory, or"):
         RocksStores(tmp_path / "file", "llm.events", HERE).open(0)
 
 

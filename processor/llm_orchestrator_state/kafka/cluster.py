@@ -13,6 +13,7 @@ from .interface import GroupConsumer, GroupOffset, LogRange, LogReader, Transact
 from .logs import log_error, logger
 from .member import Member
 from .offsets import Offsets
+from .problems import create_command
 from .properties import GROUP_CONSUMER, PRODUCER, READER, Properties, with_pass_through
 from .reader import Reader
 from .topics import TopicSet
@@ -71,7 +72,9 @@ class Cluster:
         """Raises TopicMismatch when there is no events topic."""
         events = self.admin.topics([self.topics.events])[self.topics.events]
         if events is None:
-            raise TopicMismatch(f"topic {self.topics.events} is missing; llm-orchestrator-state topics create makes it")
+            raise TopicMismatch(
+                f"topic {self.topics.events} is missing; `{create_command(self.topics.prefix)}` makes it"
+            )
         return Identity(self.admin.cluster_id, events.topic_id)
 
     def group_consumer(self) -> GroupConsumer:

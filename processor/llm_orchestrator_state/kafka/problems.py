@@ -32,7 +32,7 @@ def no_topic_set(admin: Admin, prefix: str) -> str:
     more = f" and {len(known) - len(near)} more" if len(known) > len(near) else ""
     there = f"there are topic sets with {', '.join(map(repr, near))}{more}" if near else "there is no other topic set"
     return (
-        f"no topic set has the prefix {prefix!r} ({there}); give another --topic-prefix, or make this one with "
+        f"no topic set has the prefix {prefix!r} ({there}); give another topic prefix, or make this one with "
         f"`{create_command(prefix)}`"
     )
 

@@ -15,10 +15,10 @@ def make_directory(path: Path) -> Path:
             missing.mkdir(mode=0o700, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         file = next(each for each in (path, *path.parents) if each.exists() and not each.is_dir())
-        raise StateDirectory(f"{file} is not a directory; give another --state-dir, or move that file away") from None
+        raise StateDirectory(f"{file} is not a directory; use another directory, or move that file away") from None
     except OSError as error:
         there = next((each for each in path.parents if each.exists()), path.parent)
         raise StateDirectory(
-            f"{path} cannot be made in {there} ({error.strerror}); make that writable, or give another --state-dir"
+            f"{path} cannot be made in {there} ({error.strerror}); make that writable, or use another directory"
         ) from None
     return path

@@ -14,6 +14,7 @@ from ...kafka.admin import Admin
 from ...kafka.cluster import Cluster
 from ...kafka.failures import as_state_error
 from ...kafka.interface import LogRange
+from ...kafka.problems import create_command
 from ...kafka.topic_settings import DAY_MS
 from ...store.interface import Store
 from ..read import partitions_of
@@ -173,7 +174,10 @@ class Following(Followed):
 
     def _prepare(self, topic: str, directory: Path | None) -> tuple[Tables, dict[int, LogRange]]:
         admin = self._cluster.admin
-        identity = (admin.cluster_id, self._topic_ids.setdefault(topic, _topic_id(admin, topic)))
+        identity = (
+            admin.cluster_id,
+            self._topic_ids.setdefault(topic, _topic_id(admin, topic, self._cluster.topics.prefix)),
+        )
         tables = Tables(directory, topic, identity, _tombstones_live_s(admin, topic) if directory else 0.0)
         self._tables.append(tables)
         return tables, self._cluster.log_ranges(topic, self.partitions)
@@ -193,10 +197,10 @@ def _chosen(partitions: Collection[int] | None, count: int) -> list[int]:
     return chosen
 
 
-def _topic_id(admin: Admin, topic: str) -> str:
+def _topic_id(admin: Admin, topic: str, prefix: str) -> str:
     found = admin.topics([topic])[topic]
     if found is None:
-        raise TopicMismatch(f"topic {topic} is missing; llm-orchestrator-state topics create makes it")
+        raise TopicMismatch(f"topic {topic} is missing; `{create_command(prefix)}` makes it")
     return found.topic_id
 
 
