@@ -9,7 +9,7 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from llm_orchestrator_state.engine.recovery import source_offset
+from llm_orchestrator_state.kafka.headers import source_offset
 from llm_orchestrator_state.kafka.interface import Message
 from llm_orchestrator_state.kafka.partitioner import partition_of
 from llm_orchestrator_state.model.records import EventRecord

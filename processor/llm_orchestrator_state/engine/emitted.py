@@ -6,11 +6,11 @@ import hashlib
 from typing import NamedTuple
 
 from ..errors import Serialization
+from ..kafka.headers import source_offset
 from ..kafka.interface import Kafka
 from ..kafka.scan import STALLED_S, scan
 from .clock import Clock
 from .config import WorkerConfig
-from .recovery import source_offset
 
 
 class Emitted(NamedTuple):

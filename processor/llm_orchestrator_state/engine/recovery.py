@@ -11,7 +11,8 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 from ..errors import Connection, CorruptStore, OffsetMismatch, StoreLocked
-from ..kafka.interface import GroupOffset, Headers, Kafka, LogRange
+from ..kafka.headers import source_offset
+from ..kafka.interface import GroupOffset, Kafka, LogRange
 from ..kafka.scan import scan
 from ..store.interface import Positions, Store, Stores
 from .clock import Clock
@@ -230,11 +231,3 @@ class Recovery:
         """This process may have been stopped since it asked, and another worker gone on meanwhile."""
         if self._kafka.group_offsets([partition])[partition] != committed:
             raise Connection(f"partition {partition}: the group went on while it was opened")
-
-
-def source_offset(headers: Headers | None) -> int:
-    """Of a state record: the last input offset judged for its run; -1 where the header is missing."""
-    for name, value in headers or ():
-        if name == "source-offset":
-            return int(value)
-    return -1

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from ...kafka.interface import Headers, Message
+from ...kafka.headers import source_offset
+from ...kafka.interface import Message
 from ...store.interface import Positions, Store
 from .index import RunIndex
 from .life import Life
@@ -117,11 +118,3 @@ class StateFeed(TableFeed):
                 for listener in self.listeners:
                     listener.changed(before, run)
                     listener.judged(key, judged)
-
-
-def source_offset(headers: Headers | None) -> int:
-    """Of a record: the last input offset judged for its run; -1 where the header is missing."""
-    for name, value in headers or ():
-        if name == "source-offset":
-            return int(value)
-    return -1

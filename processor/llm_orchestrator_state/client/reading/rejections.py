@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 from ...client.read import Log
+from ...kafka.headers import source_offset
 from ...kafka.interface import LogRange, Message
 from ...kafka.scan import STALLED_S, scan
 from ...model.verdicts import Code
-from .feeds import Place, source_offset
+from .feeds import Place
 from .life import Life
 
 REMEMBERED = 10_000

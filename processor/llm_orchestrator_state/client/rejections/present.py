@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from ...kafka.headers import source_offset
 from ...kafka.interface import Headers
 from ...kafka.partitioner import partition_of
 from ...model.records import StateRecord
@@ -37,8 +38,6 @@ def present_states(
             if (changed := message.key()) is not None and changed in some:
                 latest[changed] = message.value(), message.headers()
     return {
-        key: Present(
-            None if value is None else codec.decode_state(value), int(dict(headers or ()).get("source-offset", -1))
-        )
+        key: Present(None if value is None else codec.decode_state(value), source_offset(headers))
         for key, (value, headers) in latest.items()
     }
