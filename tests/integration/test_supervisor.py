@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_orchestrator_state.engine.cores import cores
+from llm_orchestrator_state.engine.supervision.cores import cores
 from llm_orchestrator_state.kafka.topics import TopicSet
 from llm_orchestrator_state.local.ports import free_ports
 from llm_orchestrator_state.local.process import Process

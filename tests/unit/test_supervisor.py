@@ -17,13 +17,13 @@ from llm_orchestrator_state.cli.session import Session
 from llm_orchestrator_state.cli.worker import process_count
 from llm_orchestrator_state.cli.worker_processes import settings_of
 from llm_orchestrator_state.engine.clock import SystemClock
-from llm_orchestrator_state.engine.cores import cores
 from llm_orchestrator_state.engine.counts import Counts
 from llm_orchestrator_state.engine.progress import Progress
-from llm_orchestrator_state.engine.supervisor import Supervisor
-from llm_orchestrator_state.engine.supervisor_child import Child
-from llm_orchestrator_state.engine.supervisor_policy import Backoff, Next, failure, next_after
-from llm_orchestrator_state.engine.supervisor_reports import Report, ReportReader, ReportWriter
+from llm_orchestrator_state.engine.supervision.child import Child
+from llm_orchestrator_state.engine.supervision.cores import cores
+from llm_orchestrator_state.engine.supervision.policy import Backoff, Next, failure, next_after
+from llm_orchestrator_state.engine.supervision.reports import Report, ReportReader, ReportWriter
+from llm_orchestrator_state.engine.supervision.supervisor import Supervisor
 from llm_orchestrator_state.errors import (
     Configuration,
     Connection,
@@ -104,12 +104,11 @@ def test_the_number_of_processes_is_the_one_set_and_one_where_an_identity_is_giv
     assert process_count(Session(Given(flags, None))) == expected
 
 
-def test_processes_share_the_workers_memory_and_leave_its_metrics_to_the_supervisor(tmp_path: Path) -> None:
-    whole = Settings(state_dir=tmp_path, processes=3, cache_bytes=90 << 20, metrics_port=9464, properties={"a": "b,c"})
-    each = settings_of(whole, "mine-2", 3)
-    assert (each.instance_id, each.processes, each.cache_bytes, each.metrics_port) == ("mine-2", 1, 30 << 20, None)
+def test_a_process_has_the_workers_settings_and_leaves_its_metrics_to_the_supervisor(tmp_path: Path) -> None:
+    whole = Settings(state_dir=tmp_path, processes=3, metrics_port=9464, properties={"a": "b,c"})
+    each = settings_of(whole, "mine-2")
+    assert (each.instance_id, each.processes, each.metrics_port) == ("mine-2", 1, None)
     assert load(environ=as_environment(each)) == each
-    assert settings_of(whole, "mine-2", 1_000).cache_bytes == 1 << 20
 
 
 HERE = cores(Path("absent"), Path("absent"))
@@ -244,7 +243,7 @@ def test_a_second_signal_does_not_wait() -> None:
 
 
 def test_what_does_not_end_is_killed_when_the_patience_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_orchestrator_state.engine.supervisor.STOP_PATIENCE_S", 0.2)
+    monkeypatch.setattr("llm_orchestrator_state.engine.supervision.supervisor.STOP_PATIENCE_S", 0.2)
     stubborn = child("stubborn", IGNORES_SIGTERM)
     supervisor = supervised(stubborn)
     sender = signal_when((lambda: supervisor.latest, signal.SIGTERM))
@@ -294,10 +293,10 @@ def test_the_first_that_has_come_to_the_end_of_the_log_ends_all() -> None:
 
 HOLDS_A_LIFELINE = """
 import sys, threading
-from llm_orchestrator_state.engine import supervisor_lifeline
-supervisor_lifeline.ORPHAN_PATIENCE_S = 0.2
+from llm_orchestrator_state.engine.supervision import lifeline
+lifeline.ORPHAN_PATIENCE_S = 0.2
 let_go = threading.Event()
-supervisor_lifeline.hold(0, let_go.set)
+lifeline.hold(0, let_go.set)
 print("holding", flush=True)
 let_go.wait()
 if sys.argv[1] == "hangs":

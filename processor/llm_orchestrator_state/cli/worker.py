@@ -51,7 +51,7 @@ def process_count(call: Session) -> int:
     """As set, else one for each core, and no more than there are partitions. One where an identity is given: so it is
     this process's own, as whoever gave it expects. Raises Connection.
     """
-    from ..engine.cores import cores
+    from ..engine.supervision.cores import cores
 
     settings = call.settings
     if settings.processes is not None:

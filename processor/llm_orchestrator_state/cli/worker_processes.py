@@ -9,10 +9,10 @@ import sys
 import msgspec
 
 from ..engine.clock import SystemClock
-from ..engine.supervisor import Supervisor
-from ..engine.supervisor_child import Child
-from ..engine.supervisor_lifeline import hold
-from ..engine.supervisor_reports import Report, ReportWriter
+from ..engine.supervision.child import Child
+from ..engine.supervision.lifeline import hold
+from ..engine.supervision.reports import Report, ReportWriter
+from ..engine.supervision.supervisor import Supervisor
 from ..errors import StateError
 from ..settings import ENVIRONMENT_PREFIX, Settings
 from ..settings_sources import as_environment
@@ -24,9 +24,6 @@ from .worker_loop import How, stopping, work
 SUPERVISED = "--supervised"
 """The flag with which this program starts itself as one process of a worker."""
 
-LEAST_CACHE = 2**20
-"""As for cache_bytes."""
-
 
 def supervise(call: Session, processes: int, how: How) -> int:
     """Until all have ended; returns the exit code. Raises StateError: what ended them."""
@@ -35,23 +32,16 @@ def supervise(call: Session, processes: int, how: How) -> int:
     # not the current directory: what lies there is not ours
     command = [sys.executable, "-P", "-m", "llm_orchestrator_state", "worker", SUPERVISED, *flags]
     children = [
-        _child(command, who, settings_of(settings, who.instance_id, processes))
-        for who in identities_of(settings, processes)
+        _child(command, who, settings_of(settings, who.instance_id)) for who in identities_of(settings, processes)
     ]
     supervisor = Supervisor(children, SystemClock(), until_end=how.until_end)
     serve(settings, supervisor.latest, supervisor.restarts)
     return supervisor.run()
 
 
-def settings_of(settings: Settings, instance_id: str, processes: int) -> Settings:
-    """One process's, of so many: its share of the memory, and no figures of its own."""
-    return msgspec.structs.replace(
-        settings,
-        instance_id=instance_id,
-        processes=1,
-        cache_bytes=max(LEAST_CACHE, settings.cache_bytes // processes),
-        metrics_port=None,
-    )
+def settings_of(settings: Settings, instance_id: str) -> Settings:
+    """One process's: it has no figures of its own. Each partition has its share of the cache, whoever has the partition."""
+    return msgspec.structs.replace(settings, instance_id=instance_id, processes=1, metrics_port=None)
 
 
 def _child(command: list[str], who: Identity, settings: Settings) -> Child:

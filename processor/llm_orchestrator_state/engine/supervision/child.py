@@ -6,15 +6,15 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from .progress import Progress
-from .supervisor_policy import Backoff
-from .supervisor_reports import ReportReader
+from ..progress import Progress
+from .policy import Backoff
+from .reports import ReportReader
 
 
 class Child:
     """name: its identity in the group, the same for each process that is started here.
 
-    The process reads from a pipe that is closed when this one ends (see supervisor_lifeline.py), and writes reports to
+    The process reads from a pipe that is closed when this one ends (see lifeline.py), and writes reports to
     another. It has a session of its own: Ctrl-C reaches the supervisor alone. descriptors: kept open in it.
     """
 

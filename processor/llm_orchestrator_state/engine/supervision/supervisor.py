@@ -11,12 +11,12 @@ import selectors
 import signal
 from collections.abc import Sequence
 
-from ..errors import INTERRUPTED, StateError
-from .clock import Clock
-from .progress import Progress
-from .supervisor_child import Child
-from .supervisor_policy import Next, failure, next_after
-from .supervisor_signals import Signals, caught_signals
+from ...errors import INTERRUPTED, StateError
+from ..clock import Clock
+from ..progress import Progress
+from .child import Child
+from .policy import Next, failure, next_after
+from .signals import Signals, caught_signals
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import os
 
 import msgspec
 
-from .progress import Progress
+from ..progress import Progress
 
 
 class Report(msgspec.Struct, omit_defaults=True):
@@ -42,7 +42,7 @@ class ReportWriter:
             while self._unsent:
                 self._unsent = self._unsent[os.write(self._descriptor, self._unsent) :]
         except (BlockingIOError, BrokenPipeError):
-            return  # no room, or nobody there any more: that is noticed elsewhere (see supervisor_lifeline.py)
+            return  # no room, or nobody there any more: that is noticed elsewhere (see lifeline.py)
 
 
 class ReportReader:

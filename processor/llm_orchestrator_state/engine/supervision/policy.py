@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from ..errors import Configuration, Connection, Fenced, OffsetMismatch, StateDirectory, StateError, TopicMismatch
+from ...errors import Configuration, Connection, Fenced, OffsetMismatch, StateDirectory, StateError, TopicMismatch
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 30.0

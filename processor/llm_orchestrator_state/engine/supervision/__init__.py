@@ -1,0 +1,1 @@
+"""A worker of several processes: started, listened to, started again, ended together."""
