@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from llm_orchestrator_state.errors import MissingProgram
 from llm_orchestrator_state.local import container
@@ -18,6 +19,10 @@ from tests.containers import kafka_container
 BOOTSTRAP_VARIABLE = "LLM_ORCHESTRATOR_STATE_TEST_BOOTSTRAP"
 BROKER_VARIABLE = "LLM_ORCHESTRATOR_STATE_TEST_BROKER"
 IMAGE_VARIABLE = "LLM_ORCHESTRATOR_STATE_TEST_KAFKA_IMAGE"
+
+# no test depends on how busy its machine is
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_orchestrator_state.errors import Serialization
@@ -42,7 +42,6 @@ def test_a_whole_event_is_read_to_its_end() -> None:
     assert found.fields["transition"] == {"StepCompleted": STEP}
 
 
-@settings(deadline=None)
 @given(events)
 def test_what_the_codec_reads_is_read_here_too(event: Any) -> None:
     record: EventRecord = event.to_record()
@@ -78,7 +77,6 @@ def test_bytes_behind_the_event_are_told() -> None:
     assert found.fields["transition"] == {"StepCompleted": STEP}
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_fail_and_it_stops_where_the_codec_refuses(body: bytes) -> None:
     for message in (body, COMPLETED[:10] + body, COMPLETED[:60] + body):

@@ -40,7 +40,7 @@ def both(history: list[EventRecord], policy: str) -> Counter[str]:
     return verdicts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories(), policies)
 def test_a_second_implementation_gives_the_same_verdicts_and_states(history: list[EventRecord], policy: str) -> None:
     both(history, policy)
@@ -58,7 +58,7 @@ def test_long_random_histories_meet_every_verdict_and_both_implementations_agree
     }  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(histories())
 def test_the_version_counts_applied_events_and_attempts_never_go_down(history: list[EventRecord]) -> None:
     folding = Folding()
@@ -72,7 +72,7 @@ def test_the_version_counts_applied_events_and_attempts_never_go_down(history: l
                 assert step["attempt"] >= attempts.get(name, 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(histories())
 def test_every_state_that_the_fold_makes_can_be_saved_again(history: list[EventRecord]) -> None:
     folding = Folding()

@@ -7,7 +7,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from llm_orchestrator_state.wire import schemas
 from llm_orchestrator_state.wire.schemas import MESSAGES, NAMESPACE, Schema, current, fingerprint, history, plain, same
@@ -105,7 +105,7 @@ def test_data_of_every_version_are_read_by_the_later_ones_and_states_by_the_earl
 ) -> None:
     theirs, ours = history(message)[writer], history(message)[reader]
 
-    @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=10)
     @given(data_of(theirs))
     def check(datum: Any) -> None:
         resolved(theirs, ours, datum)

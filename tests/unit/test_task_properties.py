@@ -79,7 +79,7 @@ def in_any_way(log: Log, choose: Callable[[int], int], cache_bytes: int = 1 << 3
     return Outcome(partition)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(logs, st.data(), st.sampled_from([0, 500, 1 << 30]))
 def test_any_batching_with_any_rollbacks_and_any_cache_gives_the_same_bytes(
     log: Log, data: st.DataObject, cache_bytes: int
@@ -114,7 +114,7 @@ def test_a_second_implementation_comes_to_the_same_states_and_rejections() -> No
         assert [dict(headers)["code"].decode() for _, _, headers in outcome.rejections] == rejected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs)
 def test_every_state_says_the_last_offset_that_was_judged_for_its_run(log: Log) -> None:
     partition = Partition(codec=CODEC)
@@ -124,7 +124,7 @@ def test_every_state_says_the_last_offset_that_was_judged_for_its_run(log: Log) 
         assert int(header(record, "source-offset")) == max(m.offset() for m in log if m.key() == record.key)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs)
 def test_a_commit_without_an_applied_event_writes_no_state_and_no_checkpoint(log: Log) -> None:
     partition = Partition(codec=CODEC)
