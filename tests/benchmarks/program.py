@@ -83,6 +83,13 @@ class Program:
         line, _, self._said = self._said.partition(b"\n")
         return line
 
+    def said(self) -> list[dict[str, Any]]:
+        """What it has said until its end and nobody has heard. It must have ended."""
+        output = self._process.stdout
+        assert output is not None
+        lines = (self._said + output.read()).splitlines()
+        return [msgspec.json.decode(line, type=dict[str, Any]) for line in lines]
+
     def leave_alone(self, seconds: float) -> None:
         """Let it run for so long. Raises ProgramFailed when it ends meanwhile."""
         try:

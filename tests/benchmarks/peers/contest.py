@@ -67,7 +67,7 @@ def _contenders(directory: Path, names: Iterable[str]) -> dict[str, Contender]:
     made: dict[str, Contender] = {}
     for name in sorted(names):
         place = directory / name
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         made[name] = KafkaStreams(place) if name == KAFKA_STREAMS else PythonPeer(name, place)
     return made
 

@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from llm_orchestrator_state.kafka.cluster import Cluster
+from confluent_kafka import Consumer, TopicPartition
+
 from tests.benchmarks import machine
 from tests.benchmarks.peers.conditions import Conditions, Contender
 from tests.benchmarks.peers.reference import Reference
 from tests.benchmarks.program import Program, ProgramFailed
 from tests.benchmarks.system import Topics
 
-SAMPLE_S = 0.03
+SAMPLE_S = (0.02, 0.1)
+"""Shortest and longest time between two looks. A look costs the broker a millisecond or two."""
+
 STARTING_S = 60.0
 SLOWEST_PER_S = 300
 """A contender that does less is given up."""
@@ -39,18 +42,18 @@ class Observer:
     """Looks at a contender from outside, in the same way at each."""
 
     def __init__(self, made: Topics, group: str, programs: Sequence[Program]) -> None:
-        self._cluster = Cluster(made.system.bootstrap, made.cluster.topics, group, "observer")
-        self._partitions = range(made.partitions)
+        topic, numbers = made.cluster.topics.events, range(made.partitions)
+        self._asking = Consumer({"bootstrap.servers": made.system.bootstrap, "group.id": group})
+        self._partitions = [TopicPartition(topic, number) for number in numbers]
         self._programs = programs
         self._broker = made.system.broker_pid
-        ends = self._cluster.log_ranges(made.cluster.topics.events, self._partitions)
-        self.end = sum(log.end for log in ends.values())
+        self.end = sum(log.end for log in made.cluster.log_ranges(topic, numbers).values())
 
     def _sample(self) -> Sample:
-        offsets = self._cluster.group_offsets(self._partitions)
+        offsets = self._asking.committed(self._partitions, timeout=STARTING_S)
         return Sample(
             time.perf_counter(),
-            sum(found.offset or 0 for found in offsets.values()),
+            sum(max(found.offset, 0) for found in offsets),
             sum(machine.cpu_s(program.pid) for program in self._programs),
             machine.cpu_s(self._broker) if self._broker else 0.0,
             machine.busy_s(),
@@ -64,9 +67,19 @@ class Observer:
                     f"{samples[-1].committed:,} of {self.end:,} events are committed after {patience_s:.0f} s"
                 )
             for program in self._programs:
-                program.leave_alone(SAMPLE_S / len(self._programs))
+                program.leave_alone(self._pause_s(samples) / len(self._programs))
             samples.append(self._sample())
         return samples
+
+    def _pause_s(self, samples: Sequence[Sample]) -> float:
+        """The shorter, the nearer the end is."""
+        shortest, longest = SAMPLE_S
+        idle = next((sample for sample in reversed(samples) if not sample.committed), samples[0])
+        last = samples[-1]
+        if not last.committed:
+            return longest
+        left_s = (self.end - last.committed) * (last.at - idle.at) / last.committed
+        return min(longest, max(shortest, left_s / 4))
 
 
 def measure(contender: Contender, made: Topics, group: str, conditions: Conditions, reference: Reference) -> Figures:
@@ -77,10 +90,11 @@ def measure(contender: Contender, made: Topics, group: str, conditions: Conditio
         programs = [running.enter_context(each) for each in contender.programs(made, group, directory, conditions)]
         observer = Observer(made, group, programs)
         samples = observer.until_committed(STARTING_S + observer.end / SLOWEST_PER_S)
-        began = min(program.expect("began", STARTING_S)["at"] for program in programs)
         peak_mib = sum(machine.peak_mib(program.pid) for program in programs)
         for program in programs:
             program.stop()
+        # of two workers one may have had nothing to do
+        began = min(line["at"] for program in programs for line in program.said() if line["what"] == "began")
     emitted = reference.compare(made)
     made.delete_group(group)
     made.forget_outputs()
