@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from llm_orchestrator_state.errors import OffsetMismatch
+from llm_orchestrator_state.kafka.topics import create
 from tests.integration.agreement import assert_agreement, emitted_rejections, fold_log, local_states
-from tests.integration.harness import DEADLINE_S, Stage, event, new_runs
+from tests.integration.harness import DEADLINE_S, Stage, event, new_runs, until
 from tests.integration.processes import Processes
 
 
@@ -96,6 +97,32 @@ def test_a_group_offset_beyond_the_logs_end_stops_the_worker(stage: Stage) -> No
     with pytest.raises(OffsetMismatch, match="the position is 1000000"):
         stage.run_to_end()
     assert contents(stage) == before
+
+
+def remake(stage: Stage, topic: str) -> None:
+    """As an operator does who takes it for a topic that was never made."""
+    for future in stage.log.admin.client.delete_topics([topic]).values():
+        future.result()
+    until(lambda: stage.log.admin.topics([topic])[topic] is None)
+    create(stage.log.admin, stage.topics)
+    until(lambda: stage.log.admin.topics([topic])[topic] is not None)
+
+
+def test_a_worker_without_a_store_refuses_a_state_topic_that_was_lost_and_made_anew(stage: Stage) -> None:
+    stage.publish(*new_runs(10))
+    stage.run_to_end()
+    remake(stage, stage.topics.state)
+    with pytest.raises(OffsetMismatch, match="rebuild --into"):
+        stage.run_to_end("another-machine")
+    assert set(stage.ends("state").values()) == {0}
+
+
+def test_a_state_topic_is_rightly_empty_while_all_events_were_rejected(stage: Stage) -> None:
+    rejected = [event(str(uuid.uuid4()), "workflow_started") for _ in range(10)]
+    stage.publish(*rejected)
+    stage.run_to_end()
+    stage.publish(*new_runs(5))
+    assert stage.run_to_end("another-machine").progress().counts.applied == 5 * 7
 
 
 def test_events_that_were_trimmed_before_they_were_judged_stop_the_worker(stage: Stage) -> None:

@@ -43,9 +43,20 @@ def verify(
     if different := sum(map(_different_runs, reports)):
         what = "is" if different == 1 else "are"
         raise Different(
-            f"{counted(different, 'run')} {what} not the same in the event log, the state topic and the local store; a "
-            "local store is restored from the state topic when its directory is removed"
+            f"{counted(different, 'run')} {what} not the same in the event log, the state topic and the local store; "
+            f"{_advice(reports)}"
         )
+
+
+def _advice(reports: list[PartitionReport]) -> str:
+    from ..engine.verify import STATE_TOPIC
+
+    if any(each.where == STATE_TOPIC for report in reports for each in report.differences):
+        # the local store may be the only copy
+        return (
+            "the state topic is not right: rebuild the states from the event log into a new topic set (rebuild --into)"
+        )
+    return "a local store is restored from the state topic when its directory is removed"
 
 
 def _different_runs(report: PartitionReport) -> int:

@@ -69,6 +69,8 @@ class Recovery:
         try:
             committed = yield from self._settled(partition)
             state_log = yield from self._state_log(partition, store.positions())
+            if state_log.end == 0 and committed.offset:
+                self._refuse_lost_states(partition, committed.offset)
             store, positions = yield from self._usable(partition, store, state_log)
             positions, restored = yield from self._catch_up(partition, store, positions, state_log)
             position = self._where_to_go_on(partition, positions, committed)
@@ -140,6 +142,22 @@ class Recovery:
                     "set (rebuild --into), or remove the store to go on with what the topic has"
                 )
             yield RETRY_S
+
+    def _refuse_lost_states(self, partition: int, committed: int) -> None:
+        """Of a state topic that never had a record, though events were judged: that is right only while all of them were
+        rejected. A checkpoint, or no rejection either, tells that there were states.
+        """
+        topics = self._config.topics
+        if committed <= self._kafka.log_ranges(topics.events, [partition])[partition].start:
+            return  # it was claimed; whether anything was judged cannot be told
+        ends = {
+            t: self._kafka.log_ranges(t, [partition])[partition].end for t in (topics.checkpoints, topics.rejections)
+        }
+        if ends[topics.checkpoints] or not ends[topics.rejections]:
+            raise OffsetMismatch(
+                f"{topics.state}[{partition}] is empty, and events were applied: the topic has lost its records, or was made "
+                "anew; rebuild the states from the event log into a new topic set (rebuild --into)"
+            )
 
     def _usable(
         self, partition: int, store: Store, state_log: LogRange

@@ -17,6 +17,9 @@ MAX_SHOWN = 1_000
 """Differences of one partition that are named; all are counted."""
 
 
+STATE_TOPIC = "state topic"
+
+
 class Difference(msgspec.Struct, frozen=True):
     """One run that is not the same in two places. where: 'state topic' or 'local store'."""
 
@@ -121,16 +124,16 @@ def _compare_with_topic(
             # its fold began in the middle; a creation that was published again may be the first that is left of a run
             report.not_verifiable += 1
         elif run is None or run.digest is None:
-            report.differs(key, "state topic", "missing there, and the log has it")
+            report.differs(key, STATE_TOPIC, "missing there, and the log has it")
         else:
-            report.differs(key, "state topic", "other bytes than the log's fold")
+            report.differs(key, STATE_TOPIC, "other bytes than the log's fold")
     for key, run in unseen.items():
         if run.digest is None:
             continue
         if begun is not None and key not in begun:
             report.not_verifiable += 1
         else:
-            report.differs(key, "state topic", "there, and the log does not have it")
+            report.differs(key, STATE_TOPIC, "there, and the log does not have it")
 
 
 def _compare_with_store(report: PartitionReport, local: Store, emitted: dict[bytes, Emitted], judged: int) -> None:
