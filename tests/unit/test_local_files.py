@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator_state.errors import MissingProgram
+from llm_orchestrator_state.errors import MissingProgram, StateDirectory
+from llm_orchestrator_state.local.broker import LocalBroker
 from llm_orchestrator_state.local.expected import differences, expected_states
 from llm_orchestrator_state.local.java import find_java
 from llm_orchestrator_state.local.ports import free_ports
@@ -134,3 +135,11 @@ def test_states_are_equal_when_their_instants_are_the_same_however_written_and_m
 )
 def test_every_difference_is_told(states: dict[str, Any], line: str) -> None:
     assert list(differences({"r": RUN}, states)) == [line]
+
+
+def test_a_cache_directory_that_cannot_be_made_is_named_with_what_names_another(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("")
+    broker = LocalBroker(tmp_path / "cache" / "broker")
+    assert not broker.status().running
+    with pytest.raises(StateDirectory, match=r"cache is not a directory; name another .* in XDG_CACHE_HOME"):
+        broker.start()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ import msgspec
 
 from ..errors import StateDirectory
 from ..settings import xdg_directory
+from ..store.directory import make_directory
 from .container import remove
 from .interrupts import uninterrupted
 from .jars import locked
@@ -65,7 +68,8 @@ class LocalBroker:
         """The bootstrap address, of a broker that answers; of the running one if there is one.
 
         fresh: without any earlier data; a running broker is stopped first.
-        Raises MissingProgram (neither Java with Maven nor Docker), and Connection when the broker does not come up.
+        Raises MissingProgram (neither Java with Maven nor Docker), Connection when the broker does not come up, and
+        StateDirectory.
         """
         with self._locked():
             record = self._running()
@@ -133,10 +137,12 @@ class LocalBroker:
         return record if record and record.process.alive() else None
 
     def _record(self) -> _Record | None:
-        if not self._record_file.exists():
-            return None
         try:
             return msgspec.json.decode(self._record_file.read_bytes(), type=_Record)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._unusable(error) from None
         except msgspec.DecodeError as error:
             raise StateDirectory(
                 f"{self._record_file} does not say which broker runs here ({error}); end that broker, delete the file"
@@ -157,9 +163,17 @@ class LocalBroker:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self.directory, instead="name another cache directory in XDG_CACHE_HOME")
+        if not os.access(self.directory, os.W_OK | os.X_OK):
+            raise self._unusable(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
         with locked(self.directory / "lock"):
             yield
+
+    def _unusable(self, error: OSError) -> StateDirectory:
+        return StateDirectory(
+            f"the local broker's directory {self.directory} cannot be used ({error.strerror}); give it to this user, "
+            "or name another cache directory in XDG_CACHE_HOME"
+        )
 
 
 def _end(process: Process, container: str, patience_seconds: float) -> bool:

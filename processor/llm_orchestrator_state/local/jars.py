@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import MissingProgram
 from ..settings import xdg_directory
+from ..store.directory import make_directory
 from .java import Java
 
 NO_MAVEN = "Apache Kafka's jars come by Maven, and there is no mvn on the PATH: apt-get install maven  (or: brew install maven)"
@@ -47,7 +48,7 @@ def kafka_jars(java: Java) -> Path:
     Raises MissingProgram where they are not cached and Maven is absent, or fails.
     """
     jars = _directory()
-    jars.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(jars.parent, instead="name another cache directory in XDG_CACHE_HOME")
     with locked(jars.with_name(f"{jars.name}.lock")):
         if not jars.exists():
             _resolve(jars, java)
