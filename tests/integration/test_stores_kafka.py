@@ -82,7 +82,7 @@ def test_without_a_worker_a_save_ends_in_time_and_the_same_save_again_is_recogni
     with working(stage), opened(stage) as store:
         store.save_workflow_state(state)
         assert f"workers in group {stage.log.group}: 1" in store.health_check().checked
-    with opened(stage, timeout_s=1.0) as store:
+    with opened(stage, timeout_s=5.0) as store:
         state.mark_completed()
         with pytest.raises(TimedOut, match="check that a worker runs"):
             store.save_workflow_state(state)
