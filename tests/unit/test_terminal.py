@@ -178,3 +178,15 @@ def test_a_log_line_goes_where_stderr_is_at_the_moment(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", program], check=True)
     assert "warning x: told" in (tmp_path / "later").read_text()
+
+
+@pytest.mark.parametrize("words", [["--version"], ["get", "--help"], ["list"]])
+def test_a_closed_stdout_ends_a_command_with_one_line(words: list[str]) -> None:
+    command = ["sh", "-c", 'exec "$0" -m llm_orchestrator_state "$@" >&-', sys.executable, *words]
+    ran = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (1, "error: stdout is closed; let it go to a file, or to /dev/null\n")
+
+
+def test_a_closed_stdin_and_stderr_are_no_errors() -> None:
+    command = ["sh", "-c", 'exec "$0" -m llm_orchestrator_state --version <&- 2>&-', sys.executable]
+    assert "llm-orchestrator-state" in subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout

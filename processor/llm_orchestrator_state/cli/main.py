@@ -11,10 +11,12 @@ import typer
 from typer.main import get_command
 
 from ..errors import INTERRUPTED, StateError
+from ..hints import repeating
 from ..settings import PROGRAM
 from .commands import CommandsOnDemand, Group, Listed, Panels
 from .flags import take_settings
 from .session import Session
+from .streams import STDOUT_CLOSED, open_closed_streams
 from .terminal import data, drop_output, say, while_read
 
 # typer's own class for mistakes on the command line has no public name of its own in every version.
@@ -112,11 +114,14 @@ def _root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code. A mistake that a user can make ends with one line on stderr."""
+    if not open_closed_streams():
+        return _fail(STDOUT_CLOSED, 1)
     try:
         given, words = take_settings(arguments)
-        answer = get_command(app).main(
-            args=words or ["--help"], prog_name=PROGRAM, standalone_mode=False, obj=Session(given)
-        )
+        with repeating(given.flags, given.config):
+            answer = get_command(app).main(
+                args=words or ["--help"], prog_name=PROGRAM, standalone_mode=False, obj=Session(given)
+            )
     except StateError as error:
         return _fail(str(error) or (error.__doc__ or ""), error.exit_code)
     except UsageError as error:
