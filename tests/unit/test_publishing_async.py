@@ -316,3 +316,13 @@ async def test_outputs_that_are_no_json_fail_the_step(pipeline: InMemoryPipeline
             async with publisher.workflow("triage") as run, run.step("a") as step:
                 step.outputs = float("nan")
     assert state_of(pipeline, run).steps["a"].error_type == "InvalidState"
+
+
+@in_a_loop
+async def test_a_misspelt_attribute_of_a_handle_is_an_error() -> None:
+    async with InMemoryPipeline().async_publisher() as publisher, publisher.workflow("triage") as run:
+        with pytest.raises(AttributeError, match="contexts"):
+            run.contexts = {}  # type: ignore[attr-defined]
+        async with run.step("classify") as step:
+            with pytest.raises(AttributeError, match="output"):
+                step.output = {}  # type: ignore[attr-defined]

@@ -641,3 +641,24 @@ def test_a_rejection_can_be_sent_to_another_process() -> None:
 
     rejected: Any = pickle.loads(pickle.dumps(EventRejected("fenced", "token 1, and 2 was seen", "id")))  # type: ignore[arg-type]
     assert (rejected.code, rejected.detail, rejected.event_id) == ("fenced", "token 1, and 2 was seen", "id")
+
+
+def test_a_misspelt_attribute_of_a_handle_is_an_error(publisher: Publisher) -> None:
+    with publisher.workflow("triage") as run:
+        with pytest.raises(AttributeError, match="contexts"):
+            run.contexts = {}  # type: ignore[attr-defined]
+        with run.step("classify") as step, pytest.raises(AttributeError, match="output"):
+            step.output = {}  # type: ignore[attr-defined]
+        for attempt in run.attempts("answer"):
+            with attempt as step, pytest.raises(AttributeError, match="output"):
+                step.output = {}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["", None])
+def test_a_step_without_a_name_is_refused_where_it_is_given(publisher: Publisher, name: Any) -> None:
+    with publisher.workflow("triage") as run:
+        for call in (run.step, run.attempts, run.skip, run.heartbeat, run.checkpoint):
+            with pytest.raises(InvalidState, match="a step's name is"):
+                call(name)
+        with pytest.raises(InvalidState, match="a step's name is"):
+            run.step(name, key=1)

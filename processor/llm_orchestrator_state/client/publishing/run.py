@@ -39,6 +39,8 @@ class RunHandle:
     earlier event of the run failed with, if nobody was told.
     """
 
+    __slots__ = ("_publisher", "events", "last_delivery")
+
     def __init__(self, publisher: Events, beginning: Beginning) -> None:
         self.events = RunEvents(beginning)
         self.last_delivery: Delivery | None = None
@@ -159,6 +161,8 @@ class WorkflowRun(RunHandle):
     """A run whose ``with`` block is its life: begun when entered, completed when left unless it is paused, and failed
     by an exception that leaves it, which is raised again.
     """
+
+    __slots__ = ("_reader", "_timeout_s")
 
     def __init__(
         self, publisher: Events, beginning: Beginning, reader: Reader | None = None, timeout_s: float = 30.0

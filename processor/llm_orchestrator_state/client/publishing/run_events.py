@@ -35,6 +35,8 @@ from .outcome import error_text, error_type
 
 
 def step_id_of(name: str, key: str | int | None) -> str:
+    if not name:
+        raise InvalidState(f"a step's name is {name!r}; expected a text that is not empty")
     return name if key is None else f"{name}[{key}]"
 
 

@@ -29,6 +29,8 @@ class Step(StepEvents):
     leaves it: ``error_type`` is ``cancelled``, ``timed_out`` or the exception's class.
     """
 
+    __slots__ = ("_handle",)
+
     def __init__(self, run: Run, step_id: str, inputs: Any) -> None:
         super().__init__(run.events, step_id, inputs)
         self._handle = run
@@ -71,6 +73,8 @@ class Step(StepEvents):
 class Attempt:
     """One try at a step: ``with attempt as step``. An exception that is retried does not leave the block."""
 
+    __slots__ = ("_step", "_tries", "number")
+
     def __init__(self, step: Step, tries: Tries, number: int) -> None:
         self.number = number
         """1 for the first in this loop."""
@@ -93,6 +97,8 @@ class Attempt:
 
 class Attempts:
     """The tries at one step, one after the other until one succeeds."""
+
+    __slots__ = ("_handle", "_inputs", "_step_id", "_tries")
 
     def __init__(self, run: Run, step_id: str, inputs: Any, tries: Tries) -> None:
         self._handle = run

@@ -19,6 +19,9 @@ COST = "cost_micro_usd"
 class StepEvents:
     """One attempt at a step of a run, for as long as its block is open."""
 
+    # so that a misspelt step.output = ... is an error, and not a step without outputs
+    __slots__ = ("_inputs", "_run", "_usage", "attempt", "outputs", "step_id")
+
     def __init__(self, run: RunEvents, step_id: str, inputs: Any) -> None:
         self.step_id = step_id
         self.attempt: int | None = None
