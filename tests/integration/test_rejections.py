@@ -246,3 +246,13 @@ def test_that_no_worker_judges_it_is_exit_code_3_and_doing_it_again_does_no_harm
     assert waiting["outcome"] == "waiting"
     [without] = rejections.objects("redrive", at, "--yes", "--wait", "0")
     assert without["redriven_as"] == waiting["redriven_as"] != late["event_id"]
+
+
+def test_a_run_given_where_a_rejection_belongs_is_told_how_to_be_given(
+    paused: tuple[Rejections, Happened],
+) -> None:
+    rejections, (_, late, _) = paused
+    run_id, stage = late["run_id"], rejections.stage
+    _, err = rejections("redrive", run_id, code=9)
+    where = f"--topic-prefix {stage.topics.prefix} --bootstrap-servers {stage.bootstrap}"
+    assert f"`llm-orchestrator-state rejections redrive --run {run_id} {where}`; nothing was published" in err

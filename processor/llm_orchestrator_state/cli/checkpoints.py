@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import NotFound
+from ..hints import command
 from ..units import duration_text, parse_duration, size_text
 from .one_run import RunArgument, canonical, one_run
 from .session import Session, session
@@ -40,7 +41,7 @@ def checkpoints(
     elif kept:
         table(_columns(), [_row(each) for each in kept])
     else:
-        say(f"run {run_id} has no checkpoints; `topics describe` shows when they are made")
+        say(f"run {run_id} has no checkpoints; `{command('topics', 'describe')}` shows when they are made")
 
 
 def restore(
@@ -85,7 +86,9 @@ def _chosen(kept: list[Kept], run_id: str, wanted: str | None) -> CheckpointReco
             return each.checkpoint
     if wanted is None:
         raise NotFound(f"run {run_id} has no checkpoint to go back to")
-    raise NotFound(f"run {run_id} has no checkpoint {wanted}; `checkpoints {run_id}` shows those that are kept")
+    raise NotFound(
+        f"run {run_id} has no checkpoint {wanted}; `{command('checkpoints', run_id)}` shows those that are kept"
+    )
 
 
 def _columns() -> list[Column]:

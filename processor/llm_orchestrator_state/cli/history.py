@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import NotFound
+from ..hints import command
 from .one_run import RunArgument, canonical, home
 from .progress import progress
 from .session import Session, session
@@ -43,9 +44,22 @@ def history(
         print_history(told, run_id, partition)
     if not log.complete:
         say(
-            f"the event log begins at offset {log.start} of partition {partition} and no longer has the run's beginning: "
-            "of what was not rejected, nobody can tell what was applied and what was a duplicate"
+            f"{_lacking(log, run_id, partition)}: of what was not rejected, nobody can tell what was applied and what was a "
+            "duplicate"
         )
+
+
+def _lacking(log: History, run_id: str, partition: int) -> str:
+    if log.rebuilt_from is None:
+        return (
+            f"the event log begins at offset {log.start} of partition {partition} and no longer has the run's beginning"
+        )
+    return f"{_where_else(log.rebuilt_from, run_id)} shows what happened before"
+
+
+def _where_else(origin: str, run_id: str) -> str:
+    look_there = command("history", run_id, "--topic-prefix", origin)
+    return f"this topic set was rebuilt from the log of {origin!r}, and `{look_there}`"
 
 
 def _read(call: Session, run_id: str, partition: int) -> tuple[History, list[Judged]]:
@@ -60,13 +74,17 @@ def _read(call: Session, run_id: str, partition: int) -> tuple[History, list[Jud
     with progress("reading the log", "events") as shown:
         log = History(call.log, SystemClock(), config, partition, run_id.encode(), end, shown.update)
         judged = list(log)
+    if not judged and log.rebuilt_from is not None:
+        raise NotFound(
+            f"no event of run {run_id} in {topic}; {_where_else(log.rebuilt_from, run_id)} shows those from before"
+        )
     if not judged and log.start:
         raise NotFound(
             f"{topic} begins at offset {log.start} of partition {partition} and has no event of run {run_id}, any more or at "
-            "all; `get` shows whether there is such a run"
+            f"all; `{command('get', run_id)}` shows whether there is such a run"
         )
     if not judged:
-        raise NotFound(f"no event of run {run_id} in {topic}; `list` shows the runs there are")
+        raise NotFound(f"no event of run {run_id} in {topic}; `{command('list')}` shows the runs there are")
     return log, judged
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InvalidState, NotFound
+from ..hints import command
 from .reading import reading
 from .session import Session
 
@@ -45,5 +46,5 @@ def one_run(call: Session, run_id: str, *, no_cache: bool = False) -> Iterator[t
     with reading(call, no_cache=no_cache, partitions=[home(call, run_id)]) as runs:
         state = runs.record(run_id)
         if state is None:
-            raise NotFound(f"no run {run_id} in {call.topics.state}; `list` shows the runs there are")
+            raise NotFound(f"no run {run_id} in {call.topics.state}; `{command('list')}` shows the runs there are")
         yield runs, state

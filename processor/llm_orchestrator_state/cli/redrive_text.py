@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, Connection
+from ..hints import command
 from .rejected import row
 from .terminal import as_json, data, say, table, while_read
 
@@ -96,8 +97,8 @@ def end(
     told = ", ".join(f"{number} {outcome}" for outcome, number in numbers.items())
     if numbers["waiting"] and wait_s:
         raise Connection(
-            f"{told}: no worker has judged what was published within {wait_s:g} s; start one, and look at `rejections "
-            "list` then; redriving the same again does no harm"
+            f"{told}: no worker has judged what was published within {wait_s:g} s; start one (`{command('worker')}`), "
+            f"and look at `{command('rejections', 'list')}` then; redriving the same again does no harm"
         )
     bad = numbers["rejected"] + numbers["refused"]
     if bad:

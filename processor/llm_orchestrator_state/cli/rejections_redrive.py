@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import Configuration, InvalidState, NotFound
+from ..hints import command
 from ..units import parse_duration
 from .confirmation import YesOption, confirm
 from .progress import progress
@@ -92,12 +93,21 @@ def _wanted(which: Sequence[str], wanted: Wanted) -> Wanted:
 
 
 def _refuse_unknown(call: Session, wanted: Wanted, chosen: Sequence[Rejection]) -> None:
+    from ..client.rejections.reading import Wanted
+    from ..model.ids import is_uuid
+
     known = {each.address for each in chosen} | {(each.event_id or "").lower() for each in chosen}
     missing = sorted(str(each) for each in wanted.named or () if each not in known)
+    for each in missing:
+        if of_run := rejections_of(call, Wanted(run_id=each)) if is_uuid(each) else []:
+            raise NotFound(
+                f"{each} is no rejection, but a run with {counted(len(of_run), 'rejection')}; give it as --run: "
+                f"`{command('rejections', 'redrive', '--run', each)}`; nothing was published"
+            )
     if missing:
         raise NotFound(
-            f"no rejection {', '.join(missing)} in {call.topics.rejections} is as asked for; `rejections list` shows those "
-            "there are; nothing was published"
+            f"no rejection {', '.join(missing)} in {call.topics.rejections} is as asked for; "
+            f"`{command('rejections', 'list')}` shows those there are; nothing was published"
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..hints import command
 from .progress import progress
 from .rejected import row
 from .rejection_text import Then, print_event, print_states
@@ -56,7 +57,8 @@ def show(
     print_event(found, dissected, event)
     print_states(now, then, changed)
     if others:
-        say(f"{others} more of {which}: `rejections list --run {found.run_id}` shows them")
+        show_them = command("rejections", "list", "--run", found.run_id or "")
+        say(f"{others} more of {which}: `{show_them}` shows them")
 
 
 def _states(call: Session, found: Rejection) -> tuple[StateRecord | None, Then]:

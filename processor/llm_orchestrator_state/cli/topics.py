@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..hints import command
 from .commands import Command, Group
 from .session import session
 from .terminal import as_json, counted, data, record, say, table
@@ -125,7 +126,7 @@ def _show_description(found: Description) -> None:
     data(b"")
     _show_recorded(found)
     for name in found.missing:
-        say(f"{name} is missing; `topics check` tells how to make it")
+        say(f"{name} is missing; `{command('topics', 'check')}` tells how to make it")
     if found.sizes:
         say(f"bytes are not known: {found.sizes}")
 
@@ -145,7 +146,7 @@ def _show_recorded(found: Description) -> None:
 
     recorded = found.format
     if recorded is None:
-        say(f"{found.prefix}.meta has no record of the format; `topics check` tells how to make it")
+        say(f"{found.prefix}.meta has no record of the format; `{command('topics', 'check')}` tells how to make it")
         return
     policies = {"step": "after each completed step, and when asked for", "requested": "when asked for", "off": "none"}
     limit = recorded.inline_limit

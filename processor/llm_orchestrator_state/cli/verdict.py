@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import Connection, EventRejected, InvalidState
+from ..hints import command
 from .session import Session
 from .state_text import brief
 from .terminal import as_json, data, record
@@ -73,7 +74,7 @@ def change(
     try:
         runs.applied(delivered[0], timeout_s)
     except EventRejected as rejected:
-        advice = _advice(rejected.code, kind)
+        advice = _advice(rejected.code, kind, state["id"])
         raise EventRejected(rejected.code, f"{rejected.detail}; {advice}", rejected.event_id) from None
     except Connection:
         raise Connection(
@@ -90,20 +91,28 @@ def who_judges(call: Session, partition: int) -> str:
 
     found = group(call.admin, call.settings.group)
     if not found.members:
-        return f"group {call.settings.group} has no worker, start one with `llm-orchestrator-state worker`"
+        return f"group {call.settings.group} has no worker, start one with `{command('worker')}`"
     for each in found.members:
         if partition in each.partitions.get(call.topics.events, ()):
-            return f"worker {each.instance_id} has partition {partition}, `status` shows how far behind it is"
-    return f"no worker has partition {partition} (group {call.settings.group} is in state {found.state}), see `status`"
+            return (
+                f"worker {each.instance_id} has partition {partition}, `{command('status')}` shows how far behind it is"
+            )
+    return (
+        f"no worker has partition {partition} (group {call.settings.group} is in state {found.state}), see "
+        f"`{command('status')}`"
+    )
 
 
-def _advice(code: Code, kind: str) -> str:
+def _advice(code: Code, kind: str, run_id: str) -> str:
     from ..client.rejections.explanations import explanation
     from ..model.transitions import RULES
     from ..model.verdicts import Code
 
     if code is Code.VERSION_CONFLICT:
-        return "the run has changed meanwhile: look at it with `get`, and give the command again if it is still right"
+        return (
+            f"the run has changed meanwhile: look at it with `{command('get', run_id)}`, and give the command again if it is "
+            "still right"
+        )
     if code is Code.UNKNOWN_RUN:
         return "the run has been deleted meanwhile"
     if code is Code.ILLEGAL_TRANSITION:

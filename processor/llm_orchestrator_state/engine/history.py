@@ -47,7 +47,9 @@ class History:
     ) -> None:
         self.start = kafka.log_ranges(config.topics.events, [partition])[partition].start
         """Of the log."""
-        self.complete = self.start == 0 and config.format.rebuilt_from is None
+        self.rebuilt_from = config.format.rebuilt_from
+        """Prefix of the topic set whose log has the events from before, if any."""
+        self.complete = self.start == 0 and self.rebuilt_from is None
         """Whether the log has all of the run's events. Where it has not, the verdicts and the state mean nothing."""
         self._kafka, self._clock, self._config, self._told = kafka, clock, config, told
         self._partition, self._key, self._end = partition, key, end

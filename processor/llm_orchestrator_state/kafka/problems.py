@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from confluent_kafka import KafkaException
 
+from ..hints import command
 from .admin import REQUEST_TIMEOUT_S, Admin, Topic
 from .failures import as_state_error
 from .topic_settings import Setting
 
 
-def create_command(prefix: str) -> str:
-    return f"llm-orchestrator-state topics create --topic-prefix {prefix}"
+def create_command(prefix: str, *more: str) -> str:
+    return command("topics", "create", "--topic-prefix", prefix, *more)
 
 
 MOST_NAMED = 5

@@ -96,7 +96,7 @@ class ConfluentRegistry:
         """What to say of a schema that has to be there and is not."""
         return (
             f"{self.subjects[message]}: the schema registry {self.url} does not have this version's schema of "
-            f"{message}; repair: {create_command(self.prefix)} --schema-registry-mode register"
+            f"{message}; repair: {create_command(self.prefix, '--schema-registry-mode', 'register')}"
         )
 
     def registered(self, message: str, schema: Schema) -> int | None:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from ...errors import InvalidState, NotFound
+from ...hints import command
 from ...kafka.scan import STALLED_S, scan
 from ...model.ids import is_uuid
 from ..read import Log, messages
@@ -115,7 +116,7 @@ def find(kafka: Log, topic: str, partitions: Sequence[int], which: str) -> tuple
     for wanted in among:
         if found := list(filter(wanted.allows, everything)):
             return found[-1], len(found) - 1
-    raise NotFound(f"no rejection {which} in {topic}; `rejections list` shows those there are")
+    raise NotFound(f"no rejection {which} in {topic}; `{command('rejections', 'list')}` shows those there are")
 
 
 def _event_body(kafka: Log, topic: str, rejection: Rejection) -> bytes | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from confluent_kafka import KafkaException
 
 from ...errors import Closed, Connection, TimedOut
+from ...hints import command
 from ...kafka.failures import as_state_error
 from ..reading.kafka_core import KafkaCore
 from .health import Health
@@ -38,7 +39,7 @@ def checked(core: KafkaCore, behind: int | None) -> Health:
     if not members:
         raise Connection(
             f"health check failed: no worker is in group {core.cluster.group}, and what is saved would not be applied; start "
-            "one with `llm-orchestrator-state worker`"
+            f"one with `{command('worker')}`"
         )
     return Health(
         (

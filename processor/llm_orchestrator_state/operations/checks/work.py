@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...engine.recovery import BROKER_SCAN_S
 from ...errors import OffsetMismatch
+from ...hints import command
 from ...units import duration_text
 from ..deployment import Deployment
 from ..findings import Finding, failure, ok, warning
@@ -22,7 +23,7 @@ def workers(deployment: Deployment) -> Iterator[Finding]:
 
 def worker_findings(status: Status) -> Iterator[Finding]:
     if not status.workers:
-        yield warning("workers", f"none in group {status.group}", "start one: llm-orchestrator-state worker")
+        yield warning("workers", f"none in group {status.group}", f"start one: {command('worker')}")
         return
     shown = "; ".join(
         f"{each.instance_id} on {each.host} ({partitions_text(each.partitions)})" for each in status.workers
@@ -63,12 +64,12 @@ def lag_findings(status: Status) -> Iterator[Finding]:
     age = 0.0 if since is None else status.at - since
     found = f"{status.lag:,} events wait, the oldest for {duration_text(age)}"
     if not status.workers:
-        yield warning("lag", f"{found}, and no worker runs", "start one: llm-orchestrator-state worker")
+        yield warning("lag", f"{found}, and no worker runs", f"start one: {command('worker')}")
     elif age > LATE_S:
         yield warning(
             "lag",
             found,
-            "see `status` for the partitions, and the workers' logs; start more workers, up to one a partition",
+            f"see `{command('status')}` for the partitions, and the workers' logs; start more workers, up to one a partition",
         )
     else:
         yield ok("lag", found)
@@ -109,5 +110,5 @@ def rejection_findings(status: Status) -> Iterator[Finding]:
     yield warning(
         "rejections",
         f"{found.recent.text()} in the last hour ({codes}), {found.kept.text()} in all",
-        "see what and why: llm-orchestrator-state rejections list",
+        f"see what and why: {command('rejections', 'list')}",
     )
