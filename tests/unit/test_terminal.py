@@ -14,6 +14,7 @@ import pytest
 
 from llm_orchestrator_state.cli.columns import Column, fit, header_lines, line
 from llm_orchestrator_state.cli.progress import amount
+from llm_orchestrator_state.cli.terminal import _coloured
 
 RUN = "6f1b8b0e-93a5-4c1e-8a52-0d7c3f4e5a6b"
 COLUMNS = [
@@ -74,6 +75,16 @@ def test_wide_characters_keep_the_columns_in_line() -> None:
     rows = [["日本語の名前", "1"], ["plain", "2"]]
     fitted = fit(columns, rows, 14)
     assert [line(columns, fitted, row) for row in rows] == ["日本 …       1", "plain        2"]
+
+
+def test_a_colour_is_on_its_own_cell_after_wide_characters_too() -> None:
+    columns = [Column("step"), Column("status", colours={"failed": "red"}), Column("n", right=True)]
+    rows = [["Schritt[ü 日本", "failed", "1"], ["Cafe\u0301", "failed", "2"]]
+    fitted = fit(columns, rows, 80)
+    for row in rows:
+        text = _coloured(columns, fitted, row)
+        assert text.plain == line(columns, fitted, row)
+        assert [text.plain[span.start : span.end] for span in text.spans] == ["failed"]
 
 
 @pytest.mark.parametrize(

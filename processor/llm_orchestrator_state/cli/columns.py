@@ -26,11 +26,10 @@ class Column(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A column that is shown, by its number among all of them: how wide, and where it begins."""
+    """A column that is shown, by its number among all of them, and how wide it is on the screen."""
 
     number: int
     width: int
-    begin: int
 
 
 def fit(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[Fitted]:
@@ -42,7 +41,7 @@ def fit(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | N
     cells = [max(map(cell_len, each), default=0) for each in zip(*rows, strict=True)] or [0] * len(columns)
     natural = [max(wide, cell_len(c.name)) for c, wide in zip(columns, cells, strict=True)]
     if width is None:
-        return _placed(dict(enumerate(natural)))
+        return [Fitted(number, wide) for number, wide in enumerate(natural)]
     least = [
         max(wide if c.least is None else min(wide, c.least), *map(cell_len, c.name.split()))
         for c, wide in zip(columns, cells, strict=True)
@@ -61,23 +60,15 @@ def fit(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | N
         more = min(natural[number] - least[number], left // (len(short) - place))
         widths[number] = least[number] + more
         left -= more
-    return _placed({number: widths[number] for number in shown})
-
-
-def _placed(widths: Mapping[int, int]) -> list[Fitted]:
-    placed, begin = [], 0
-    for number, wide in widths.items():
-        placed.append(Fitted(number, wide, begin))
-        begin += wide + GAP
-    return placed
+    return [Fitted(number, widths[number]) for number in shown]
 
 
 def header_lines(columns: Sequence[Column], fitted: Sequence[Fitted]) -> list[list[str]]:
     """The names, the last word of each on the last line."""
     words = [_wrapped(columns[each.number].name, each.width) for each in fitted]
     height = max(map(len, words), default=0)
-    padded = [[""] * (height - len(each)) + each for each in words]
-    return [[each[line] for each in padded] for line in range(height)]
+    filled = [[""] * (height - len(each)) + each for each in words]
+    return [[each[line] for each in filled] for line in range(height)]
 
 
 def _wrapped(name: str, width: int) -> list[str]:
@@ -86,8 +77,12 @@ def _wrapped(name: str, width: int) -> list[str]:
 
 def line(columns: Sequence[Column], fitted: Sequence[Fitted], cells: Sequence[str]) -> str:
     """One row: the cells of the fitted columns, each as wide as its column."""
-    padded = [_padded(cell, e.width, right=columns[e.number].right) for e, cell in zip(fitted, cells, strict=True)]
-    return (" " * GAP).join(padded)
+    return (" " * GAP).join(padded(columns, fitted, cells))
+
+
+def padded(columns: Sequence[Column], fitted: Sequence[Fitted], cells: Sequence[str]) -> list[str]:
+    """The cells of one row, each as wide as its column."""
+    return [_padded(cell, e.width, right=columns[e.number].right) for e, cell in zip(fitted, cells, strict=True)]
 
 
 def _padded(cell: str, width: int, *, right: bool) -> str:

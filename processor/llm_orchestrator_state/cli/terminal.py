@@ -92,12 +92,14 @@ def table(columns: Sequence[str | Column], rows: Iterable[Sequence[str]], *, rig
 def _coloured(columns: Sequence[Column], fitted: Sequence[Fitted], row: Sequence[str]) -> Any:
     from rich.text import Text
 
-    from .columns import line
+    from .columns import GAP, padded
 
-    text = Text(line(columns, fitted, row).rstrip(), no_wrap=True)
-    for each, cell in zip(fitted, row, strict=True):
-        if style := columns[each.number].colours.get(cell.partition(" ")[0]):
-            text.stylize(style, each.begin, each.begin + each.width)
+    text = Text(no_wrap=True)
+    # joined, as rich counts characters and a column's place is one on the screen
+    for number, (each, cell) in enumerate(zip(padded(columns, fitted, row), row, strict=True)):
+        style = columns[fitted[number].number].colours.get(cell.partition(" ")[0])
+        text.append(" " * GAP if number else "").append(each, style)
+    text.rstrip()
     return text
 
 
