@@ -29,6 +29,10 @@ make_venv() {
     local extra=${1:-} stamp hash python
     if ! "$venv/bin/python" -c '' 2>/dev/null; then
         python=$(find_python) || exit
+        if ! [ -w "$checkout" ] || { [ -e "$venv" ] && ! [ -w "$venv" ]; }; then
+            echo "error: $venv cannot be made: this user cannot write in $checkout; use a checkout of your own" >&2
+            exit 1
+        fi
         echo "making $venv" >&2
         "$python" -m venv --clear "$venv" >&2 || fail "Python's venv module does not work: apt-get install python3-venv"
     fi
