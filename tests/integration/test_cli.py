@@ -577,6 +577,16 @@ def test_a_worker_refuses_rebuilt_stores_and_touches_nothing(folded: tuple[Comma
     assert sum(report["not_judged"] for report in command.objects("verify")) == 1
 
 
+def test_a_directory_that_cannot_be_made_is_named_with_what_names_another(
+    folded: tuple[Command, list[str]], tmp_path: Path
+) -> None:
+    command, _ = folded
+    (tmp_path / "file").write_text("")
+    given = str(tmp_path / "file" / "x")
+    assert "give another --directory" in command("rebuild", "--directory", given, code=5)[1]
+    assert "give another --state-dir" in command("rebuild", "--state-dir", given, code=5)[1]
+
+
 def test_rebuilt_stores_are_kept_only_where_somebody_asks_for_them(
     folded: tuple[Command, list[str]], tmp_path: Path
 ) -> None:

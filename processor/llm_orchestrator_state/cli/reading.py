@@ -65,7 +65,9 @@ def _cached(call: Session, partitions: Collection[int] | None, open_reader: Exit
         except ForeignStore:  # of topics of the same names that were there before
             _forget(directory / call.topics.state)
         except StateDirectory as error:
-            log.warning("%s; reading without the cache", error)
+            log.warning(
+                "%s; reading without the cache, as with --no-cache; XDG_CACHE_HOME names another place for it", error
+            )
             return None
     return None
 

@@ -50,8 +50,9 @@ def rebuild(
     Exit code 10 when the log's start is gone.
     """
     call = session(context)
+    flag = "--state-dir" if directory is None else "--directory"
     with _removed_at_the_end(call.settings.state_dir) if directory is None else nullcontext(directory) as place:
-        done = _rebuilt(call, place, partial=partial, into=into)
+        done = _rebuilt(call, place, flag, partial=partial, into=into)
     if json:
         for each in done:
             data(as_json(each))
@@ -74,7 +75,8 @@ def _removed_at_the_end(state_dir: Path) -> Iterator[Path]:
             shutil.rmtree(directory)
 
 
-def _rebuilt(call: Session, directory: Path, *, partial: bool, into: str | None) -> list[Rebuilt]:
+def _rebuilt(call: Session, directory: Path, flag: str, *, partial: bool, into: str | None) -> list[Rebuilt]:
+    """flag: what the directory was given by."""
     from ..engine import rebuild as engine
     from ..engine.clock import SystemClock
     from ..store.directory import make_directory
@@ -87,7 +89,7 @@ def _rebuilt(call: Session, directory: Path, *, partial: bool, into: str | None)
         if path.exists():
             raise StateDirectory(f"{path} exists already; give --directory one without stores")
     # before anything is made in Kafka; the first store is opened before anything is published
-    make_directory(directory)
+    make_directory(directory, instead=f"give another {flag}")
     target = None if into is None else _target(call, cluster, into, config.format.partitions)
     done: dict[int, Rebuilt] = {}
     with progress("rebuilding", "events") as shown:

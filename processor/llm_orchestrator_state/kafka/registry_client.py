@@ -44,7 +44,7 @@ class RegistryClient:
             from confluent_kafka.schema_registry import SchemaRegistryClient
         except ImportError:
             raise Configuration(
-                "schema_registry_url needs the extra `registry`: pip install 'llm-orchestrator-state[registry]'"
+                "schema_registry_url needs the extra `registry`: pip install '.[registry]' in the checkout"
             ) from None
         self.url = re.sub(r"//[^/@,]*@", "//", url)
         """As it is shown: without credentials."""
