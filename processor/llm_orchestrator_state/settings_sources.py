@@ -89,7 +89,8 @@ def config_path(config: str | None, environ: Mapping[str, str], directory: Path)
     if asked:
         return Path(asked).expanduser()
     candidates = (directory / CONFIG_FILE, xdg_directory("CONFIG", environ) / "config.toml")
-    return next((path for path in candidates if path.is_file()), None)
+    # in a directory that this user may not enter there is none for him
+    return next((path for path in candidates if os.access(path, os.F_OK) and path.is_file()), None)
 
 
 def misspelled_variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
