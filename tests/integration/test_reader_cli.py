@@ -57,6 +57,21 @@ def test_list_reads_only_what_its_cache_does_not_have(
         assert listed(stage, capfd) == {old, new}, "a cache that is in use is done without"
 
 
+def test_a_list_has_the_runs_with_all_labels_asked_for(
+    stage: Stage, cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    both, one = str(uuid.uuid4()), str(uuid.uuid4())
+    stage.publish(
+        event(both, "workflow_created", labels={"team": "a", "formula": "x=y"}),
+        event(one, "workflow_created", labels={"team": "a"}),
+    )
+    stage.run_to_end()
+    settled(stage)
+    assert listed(stage, capfd, "--label", "team=a") == {both, one}
+    assert listed(stage, capfd, "--label", "team=a", "--label", "formula=x=y") == {both}
+    assert listed(stage, capfd, "--label", "team=b") == set()
+
+
 def test_topics_that_were_made_anew_are_not_mixed_with_those_before(
     stage: Stage, cache: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from llm_orchestrator_state.kafka.topics import create
 from llm_orchestrator_state.model.records import EventRecord
 from tests.integration.commands import Commands
 from tests.integration.harness import Stage, event, until, whole_run
@@ -271,6 +272,14 @@ def test_a_restored_run_has_the_digits_that_its_numbers_were_given(commands: Com
     begun(commands, event(run_id, "step_started", 2, step_id="s", attempt=1), given, run_id=run_id)
     assert exact in commands("checkpoints", run_id, "--json")[0]
     assert exact in commands("restore", run_id, "--json")[0]
+
+
+def test_the_history_of_a_run_from_before_a_rebuild_is_told_to_be_in_the_other_log(commands: Commands) -> None:
+    create(commands.stage.log.admin, commands.stage.topics, rebuilt_from="before")
+    run_id = str(uuid.uuid4())
+    told = commands.refusal("history", run_id, code=9)
+    where = f"history {run_id} --topic-prefix before --bootstrap-servers {commands.stage.bootstrap}"
+    assert f"was rebuilt from the log of 'before', and `llm-orchestrator-state {where}` shows" in told
 
 
 def test_a_run_without_checkpoints_is_told(commands: Commands) -> None:

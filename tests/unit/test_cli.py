@@ -126,6 +126,8 @@ def test_help_shows_no_type_beside_a_flag(command: list[str], capsys: pytest.Cap
         (["list", "--status", "gone"], "Invalid workflow status: gone"),
         (["list", "--status", "failed", "--active"], "not both"),
         (["list", "--stale-for", "soon"], "'soon' is not a duration"),
+        (["list", "--label", "team"], "--label is 'team'; expected NAME=VALUE"),
+        (["watch", "--label", "a=1", "--label", "a=2"], "--label a is given as '1' and as '2'"),
         (["get", "42"], "run id '42' is not a UUID"),
         (["rejections", "list", "--code", "odd"], "'odd' is no code of a rejection; expected one of undecodable, "),
         (["rejections", "list", "--run", "42"], "run id '42' is not a UUID"),

@@ -194,7 +194,7 @@ def test_a_table_leaves_out_its_spare_column_before_the_last_one_becomes_short(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for width in (200, 75, 70, 30):
-        Terminal(width).table(ROWS, right=[0], spare=1)
+        Terminal(width).table(ROWS, right=[0], spare=[1])
     wide, cut, without, narrow = (part.splitlines()[1:] for part in capsys.readouterr().out.split("   runs")[1:])
     assert wide == [f"     12  {'r' * 36}  no answer within twenty seconds\\x1b[2J"]
     assert cut == [f"     12  {'r' * 36}  no answer within twenty sec…"]
@@ -202,8 +202,19 @@ def test_a_table_leaves_out_its_spare_column_before_the_last_one_becomes_short(
     assert narrow == ["     12  no answer within twe…"]
 
 
+def test_spare_columns_go_one_after_the_other_until_what_stays_fits_uncut(capsys: pytest.CaptureFixture[str]) -> None:
+    for width in (75, 70, 44):
+        Terminal(width).table(ROWS, right=[0], spare=[2, 0])
+    lines = capsys.readouterr().out.splitlines()[1::2]
+    assert lines == [
+        f"     12  {'r' * 36}  no answer within twenty sec…",
+        f"     12  {'r' * 36}",
+        f"   {'r' * 36}",
+    ]
+
+
 def test_a_table_in_a_pipe_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
-    Screen().table(ROWS, right=[0], spare=1)
+    Screen().table(ROWS, right=[0], spare=[1])
     assert capsys.readouterr().out.splitlines()[1] == f"     12  {'r' * 36}  no answer within twenty seconds\\x1b[2J"
 
 

@@ -11,7 +11,7 @@ import typer
 from ..units import duration_text
 from .one_run import RunArgument, canonical, one_run
 from .reading import NoCache, reading
-from .run_filters import ActiveOption, StaleOption, StatusOption, WorkflowOption, filters_of
+from .run_filters import ActiveOption, LabelOption, StaleOption, StatusOption, WorkflowOption, filters_of
 from .session import session
 from .state_text import COLOURS, error_text, shortened, with_reason
 from .terminal import data, record, say, table
@@ -46,6 +46,7 @@ def list_(
     status: StatusOption = None,
     active: ActiveOption = False,
     workflow_id: WorkflowOption = None,
+    label: LabelOption = None,
     stale_for: StaleOption = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="At most so many.")] = None,
     no_cache: NoCache = False,
@@ -54,7 +55,7 @@ def list_(
     """List runs, the most recently updated first; all of them unless told otherwise."""
     from ..model.form_writing import write_state
 
-    wanted = filters_of(status=status, active=active, workflow_id=workflow_id, stale_for=stale_for)
+    wanted = filters_of(status=status, active=active, workflow_id=workflow_id, labels=label, stale_for=stale_for)
     call = session(context)
     topic = call.topics.state
     with reading(call, no_cache=no_cache) as runs:

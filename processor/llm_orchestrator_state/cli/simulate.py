@@ -91,6 +91,7 @@ def _print(outcome: Outcome, seed: int) -> None:
         ("zombie", f"{counted(outcome.zombie_events, 'event')} with an old fencing token"),
         ("duplicates", f"{outcome.verdicts.get('duplicate', 0):,}"),
         ("to be rejected", _counts(rejections) or "nothing"),
+        ("times", "the instants and durations that these runs tell are simulated"),
         ("seed", str(seed)),
     ])  # fmt: skip
 

@@ -15,7 +15,7 @@ import typer
 
 from .one_run import canonical, one_run
 from .reading import reading
-from .run_filters import ActiveOption, StaleOption, StatusOption, WorkflowOption, filters_of
+from .run_filters import ActiveOption, LabelOption, StaleOption, StatusOption, WorkflowOption, filters_of
 from .session import Session, session
 from .terminal import data, say
 from .verdict import state_line
@@ -40,6 +40,7 @@ def watch(
     status: StatusOption = None,
     active: ActiveOption = False,
     workflow_id: WorkflowOption = None,
+    label: LabelOption = None,
     stale_for: StaleOption = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print complete states, one JSON object a line, as soon as they change.")
@@ -50,7 +51,7 @@ def watch(
     A run that was as asked for and is not any more is told once, and so is its deletion. Who reads slowly is told of each
     run only how it is now.
     """
-    wanted = filters_of(status=status, active=active, workflow_id=workflow_id, stale_for=stale_for)
+    wanted = filters_of(status=status, active=active, workflow_id=workflow_id, labels=label, stale_for=stale_for)
     run_id = None if run is None else canonical(run)
     call = session(context)
     lines = _Lines(json=json, one_run=run_id is not None, stale_for=stale_for)

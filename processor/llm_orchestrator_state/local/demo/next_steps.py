@@ -46,7 +46,7 @@ def show_next_steps(stage: Stage, found: Summary) -> None:
 def _commands(found: Summary) -> Iterator[tuple[str, str]]:
     """Words, and what they show."""
     if failed := [each for each in failures(found.states) if each.error_type != "cancelled"]:
-        yield f"get {failed[0].run}", "Why a run failed, step by step:"
+        yield f"history {failed[0].run}", "Why a run failed, step by step:"
     if paused := [state["id"] for state in found.states if state["status"] == "paused"]:
         yield f"get {paused[0]}", "What this one waits for:"
     if rejections := [each for each in rejected(found.rejections) if each.run]:

@@ -67,24 +67,23 @@ class Screen:
         """Something moves on a terminal while this lasts."""
         return self.console.status(f"{INDENT}{doing}", spinner="line") if self.terminal else nullcontext()
 
-    def table(self, rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), spare: int | None = None) -> None:
+    def table(self, rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), spare: Sequence[int] = ()) -> None:
         """Cells below each other, the first row in grey. The last column is cut where the terminal is too narrow.
 
-        right: numbers of the columns set flush right. spare: of the one that is left out first.
+        right: numbers of the columns set flush right. spare: of those left out, one after the other, until the rest fits.
         """
         cells = [[escaped(cell) for cell in row] for row in rows]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         room = self.console.width - len(INDENT) if self.terminal else sum(widths) + len(GAP) * len(widths)
-        least = sum(widths[:-1]) + min(widths[-1], LEAST) + len(GAP) * (len(widths) - 1)
-        if spare is not None and least > room:
-            del widths[spare]
-            for row in cells:
-                del row[spare]
-            right = [number - (number > spare) for number in right if number != spare]
+        least = [*widths[:-1], min(widths[-1], LEAST)]
+        shown_columns = list(range(len(widths)))
+        for number in spare:
+            if sum(least[each] + len(GAP) for each in shown_columns) - len(GAP) > room:
+                shown_columns.remove(number)
         for row in cells:
             padded = (
-                f"{cell:>{width}}" if number in right else f"{cell:<{width}}"
-                for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+                f"{row[each]:>{widths[each]}}" if each in right else f"{row[each]:<{widths[each]}}"
+                for each in shown_columns
             )
             line = GAP.join(padded).rstrip()
             shown = line if len(line) <= room else f"{line[: room - 1]}…"

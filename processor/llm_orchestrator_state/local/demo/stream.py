@@ -55,6 +55,7 @@ class Stream:
     def play(self) -> Streamed:
         screen, commands = self._screen, self._commands
         screen.act("stream", "Agents run and publish events; a worker folds them into one state per run")
+        screen.fact("The runs are simulated, and so are the instants and durations they tell.", "dim")
         self._worker = commands.start("worker")
         options = {"--runs": RUNS, "--rate": RATE, "--orchestrators": ORCHESTRATORS}
         words = [str(word) for option in options.items() for word in option]

@@ -85,7 +85,7 @@ def _show_failures(screen: Screen, found: Summary) -> None:
     if rows:
         screen.heading("Why runs failed")
         shown = [(f"{each.runs:,}", each.error_type, each.run, each.error) for each in rows[:MOST_FAILURES]]
-        screen.table([("runs", "error type", "the last one", "its error"), *shown], right=[0], spare=2)
+        screen.table([("runs", "error type", "the last one", "its error"), *shown], right=[0], spare=[3])
 
 
 def _show_steps(screen: Screen, found: Summary) -> None:
@@ -96,7 +96,9 @@ def _show_steps(screen: Screen, found: Summary) -> None:
             (f"{each.median:.1f} s", f"{each.longest:.1f} s", f"{each.times:,}", each.step, each.run, each.workflow)
             for each in rows[:MOST]
         ]
-        screen.table([("median", "longest", "times", "step", "in run", "workflow"), *shown], right=[0, 1, 2], spare=4)
+        screen.table(
+            [("median", "longest", "times", "step", "in run", "workflow"), *shown], right=[0, 1, 2], spare=[5, 2]
+        )
 
 
 def _show_workflows(screen: Screen, found: Summary) -> None:
@@ -107,7 +109,7 @@ def _show_workflows(screen: Screen, found: Summary) -> None:
             (f"{each.usage.tokens:,}", f"${each.usage.cost / 1e6:,.2f}", f"{each.runs:,}", each.run, each.workflow_id)
             for each in rows[:MOST]
         ]
-        screen.table([("tokens", "cost", "runs", "most in run", "workflow"), *shown], right=[0, 1, 2], spare=3)
+        screen.table([("tokens", "cost", "runs", "most in run", "workflow"), *shown], right=[0, 1, 2], spare=[3])
 
 
 def _show_rejections(screen: Screen, found: Summary) -> None:
@@ -115,4 +117,4 @@ def _show_rejections(screen: Screen, found: Summary) -> None:
     if rows:
         screen.heading("Rejected events, by code")
         shown = [(f"{each.events:,}", each.code, each.run or "", each.detail) for each in rows]
-        screen.table([("events", "code", "the first one's run", "its detail"), *shown], right=[0], spare=2)
+        screen.table([("events", "code", "the first one's run", "its detail"), *shown], right=[0], spare=[3])
