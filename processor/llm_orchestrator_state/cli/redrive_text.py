@@ -102,5 +102,7 @@ def end(
         )
     bad = numbers["rejected"] + numbers["refused"]
     if bad:
-        raise BadInput(f"{told}; `rejections show` tells why, and what would help")
+        raise BadInput(
+            f"{told}; `{command('rejections', 'list')}` has them, and `rejections show` tells why and what would help"
+        )
     say(told)

@@ -110,7 +110,8 @@ def find(kafka: Log, topic: str, partitions: Sequence[int], which: str) -> tuple
         among = [Wanted(named=frozenset([which.lower()])), Wanted(run_id=which.lower())]
     else:
         raise InvalidState(
-            f"{which!r} names no rejection; expected PARTITION:OFFSET as `rejections list` shows it, an event id or a run id"
+            f"{which!r} names no rejection; expected PARTITION:OFFSET as `{command('rejections', 'list')}` shows it, an "
+            "event id or a run id"
         )
     everything = rejections(kafka, topic, read, Wanted())
     for wanted in among:
