@@ -16,12 +16,15 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from llm_orchestrator_state.errors import MissingProgram, StateDirectory
 from llm_orchestrator_state.local.broker import BrokerStatus, LocalBroker
 from llm_orchestrator_state.local.java import find_java
+from llm_orchestrator_state.local.ports import free_ports
 from llm_orchestrator_state.local.process import Process, wait_until
 from tests.cluster import KafkaCluster
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[LocalBroker]:
+def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalBroker]:
+    """On ports that no other test prefers: they run beside this one."""
+    monkeypatch.setattr("llm_orchestrator_state.local.broker.PREFERRED_PORTS", tuple(free_ports(2)))
     broker = LocalBroker(tmp_path / "broker")
     yield broker
     broker.stop()

@@ -144,16 +144,14 @@ class Recovery:
             yield RETRY_S
 
     def _refuse_lost_states(self, partition: int, committed: int) -> None:
-        """Of a state topic that never had a record, though events were judged: that is right only while all of them were
-        rejected. A checkpoint, or no rejection either, tells that there were states.
+        """Of a state topic that never had a record, though events were judged: that is right only while they were rejected.
+
+        Ends count aborted records too, so a rejections topic at 0 proves that none was.
         """
         topics = self._config.topics
         if committed <= self._kafka.log_ranges(topics.events, [partition])[partition].start:
             return  # it was claimed; whether anything was judged cannot be told
-        ends = {
-            t: self._kafka.log_ranges(t, [partition])[partition].end for t in (topics.checkpoints, topics.rejections)
-        }
-        if ends[topics.checkpoints] or not ends[topics.rejections]:
+        if self._kafka.log_ranges(topics.rejections, [partition])[partition].end == 0:
             raise OffsetMismatch(
                 f"{topics.state}[{partition}] is empty, and events were applied: the topic has lost its records, or was made "
                 "anew; rebuild the states from the event log into a new topic set (rebuild --into)"
