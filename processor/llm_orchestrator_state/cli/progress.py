@@ -120,10 +120,10 @@ class _Bar:
 
 def amount(done: int, total: int | None, unit: str, seconds: float) -> str:
     """`120,000 of 1,000,000 events, 40,000/s, 22s left`"""
-    from ..units import duration_text
+    from ..units import duration_text, size_text
 
     def number(value: float) -> str:
-        return _size(value) if unit == "bytes" else f"{value:,.0f}"
+        return size_text(value) if unit == "bytes" else f"{value:,.0f}"
 
     named = "" if unit == "bytes" else f" {unit}"
     text = f"{number(done)}{named}" if total is None else f"{number(done)} of {number(total)}{named}"
@@ -132,10 +132,3 @@ def amount(done: int, total: int | None, unit: str, seconds: float) -> str:
     rate = done / seconds
     left = "" if total is None or done >= total else f", {duration_text((total - done) / rate)} left"
     return f"{text}, {number(rate)}/s{left}"
-
-
-def _size(count: float) -> str:
-    for power, name in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
-        if count >= 1024**power:
-            return f"{count / 1024**power:.1f} {name}"
-    return f"{count:.0f} B"

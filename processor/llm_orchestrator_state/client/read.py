@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -14,9 +13,7 @@ from ..kafka.failures import as_state_error
 from ..kafka.interface import LogRange, LogReader, Message
 from ..kafka.problems import create_command, no_topic_set
 from ..kafka.scan import STALLED_S, scan
-
-MARKERS_S = 1.0
-"""Within which the markers of a commit are in the log; it takes milliseconds."""
+from ..kafka.settled import settled_ranges
 
 
 class Log(Protocol):
@@ -43,7 +40,7 @@ def messages(kafka: Log, topic: str, partitions: Sequence[int]) -> Iterator[Mess
     Raises Connection, also when nothing has come for 30 s.
     """
     try:
-        ranges = _settled_ranges(kafka, topic, partitions)
+        ranges = settled_ranges(kafka, topic, partitions)
         reader = kafka.reader()
         try:
             for partition in partitions:
@@ -54,19 +51,6 @@ def messages(kafka: Log, topic: str, partitions: Sequence[int]) -> Iterator[Mess
             reader.close()
     except KafkaException as failure:
         raise as_state_error(failure, f"reading topic {topic}") from None
-
-
-def _settled_ranges(kafka: Log, topic: str, partitions: Sequence[int]) -> dict[int, LogRange]:
-    """A commit is answered before its markers are in the log, so an end that is not stable yet may belong to one that was.
-
-    What is still open after MARKERS_S is taken for a transaction whose worker has died.
-    """
-    ranges = kafka.log_ranges(topic, partitions)
-    deadline = time.monotonic() + MARKERS_S
-    while (late := [p for p, now in ranges.items() if now.stable < now.end]) and time.monotonic() < deadline:
-        for partition, now in kafka.log_ranges(topic, late).items():
-            ranges[partition] = ranges[partition]._replace(stable=min(now.stable, ranges[partition].end))
-    return ranges
 
 
 def latest_by_key(kafka: Log, topic: str, partition: int) -> dict[bytes, Message]:

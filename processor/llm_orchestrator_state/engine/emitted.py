@@ -9,6 +9,7 @@ from ..errors import Serialization
 from ..kafka.headers import source_offset
 from ..kafka.interface import Kafka
 from ..kafka.scan import STALLED_S, scan
+from ..kafka.settled import settled_ranges
 from .clock import Clock
 from .config import WorkerConfig
 
@@ -37,7 +38,8 @@ def read_emitted(
     versions: whether they are needed. Raises KafkaException, errors.Connection.
     """
     topic = config.topics.state
-    log = kafka.log_ranges(topic, [partition])[partition]
+    # the group's offset is that of a commit whose states may become visible only now
+    log = settled_ranges(kafka, topic, [partition], monotonic=clock.monotonic)[partition]
     latest: dict[bytes, Emitted] = {}
     reader = kafka.reader()
     try:

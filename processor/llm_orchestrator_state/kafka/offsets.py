@@ -138,4 +138,4 @@ def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]
         except KafkaException as failure:
             if failure.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
                 raise
-            time.sleep(RETRY_S)
+            time.sleep(RETRY_S)  # brokers do not tell when a leader is known; they must be asked

@@ -113,5 +113,5 @@ class Attempts:
         if (found := self._tries.next()) is None:
             raise StopIteration
         number, wait_s = found
-        time.sleep(wait_s)
+        time.sleep(wait_s)  # what the caller asked for between two attempts
         return Attempt(Step(self._handle, self._step_id, self._inputs), self._tries, number)

@@ -106,7 +106,7 @@ def wait_for_verdicts(
         told(len(judged))
         if not waiting or time.monotonic() > deadline:
             break
-        time.sleep(ASK_S)
+        time.sleep(ASK_S)  # brokers do not tell when a group commits; they must be asked
     return judged
 
 
