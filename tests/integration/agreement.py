@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from llm_orchestrator_state.engine.clock import SystemClock
 from llm_orchestrator_state.engine.task import PartitionTask
+from llm_orchestrator_state.engine.verify import PartitionReport, verify
+from llm_orchestrator_state.kafka.interface import Kafka
 from llm_orchestrator_state.store.interface import Positions
 from llm_orchestrator_state.store.memory import MemoryStore
 from llm_orchestrator_state.store.rocks import RocksStores
@@ -83,3 +86,24 @@ def _assert_states_only_advance(stage: Stage, partition: int) -> None:
         key, source = message.key() or b"", int(headers_of(message)["source-offset"])
         assert source > last.get(key, -1), f"{key!r} was emitted again for the event at {source}"
         last[key] = source
+
+
+# --- verify -----------------------------------------------------------------------------------------------------------
+
+
+def reports(stage: Stage, state: str | None = "state", kafka: Kafka | None = None) -> list[PartitionReport]:
+    """What `verify` finds; state: None without a local store."""
+    return [_report(stage, partition, state, kafka or stage.log) for partition in stage.partitions]
+
+
+def _report(stage: Stage, partition: int, state: str | None, kafka: Kafka) -> PartitionReport:
+    local = stage.stores(state).open_read_only(partition) if state else None
+    try:
+        return verify(kafka, SystemClock(), stage.config(), partition, MemoryStore(), local)
+    finally:
+        if local:
+            local.close()
+
+
+def differences(found: list[PartitionReport]) -> list[tuple[str, str, str]]:
+    return [(each.run, each.where, each.what) for report in found for each in report.differences]

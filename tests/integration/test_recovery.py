@@ -3,7 +3,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ from llm_orchestrator_state.store.interface import Positions, Store
 from llm_orchestrator_state.store.rocks import RocksStores
 from tests.integration.agreement import assert_agreement, local_states
 from tests.integration.harness import Later, Stage, event, new_runs, step_until, until, whole_run
-from tests.integration.processes import Processes
 
 HOUR_S = 3600.0
 
@@ -68,21 +66,6 @@ def test_a_store_that_missed_its_last_commits_catches_up_from_the_state_topic(
     assert stage.run_to_end("older").progress().restored == emitted(stage) - before
     assert "restoring from the start" not in messages.text
     assert_agreement(stage, stage.stores("older"))
-
-
-@pytest.mark.parametrize("moment", ["before-commit", "after-commit"])
-def test_a_worker_killed_around_a_commit_goes_on_without_a_wipe(
-    stage: Stage, processes: Processes, messages: pytest.LogCaptureFixture, moment: str
-) -> None:
-    stage.publish(*new_runs(20))
-    stage.run_to_end()
-    stage.publish(*new_runs(20))
-    dead = processes.accident(moment, 1, signal.SIGKILL, "w0", "state")
-    assert dead.ended() == -signal.SIGKILL, dead.log
-    worker = stage.run_to_end()
-    assert (worker.progress().restored > 0) == (moment == "after-commit")
-    assert "restoring from the start" not in messages.text
-    assert_agreement(stage, stage.stores())
 
 
 # --- a store that fails -----------------------------------------------------------------------------------------------

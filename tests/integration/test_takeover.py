@@ -29,7 +29,7 @@ def accident_mid_transaction(
     stage: Stage, processes: Processes, what: signal.Signals, meanwhile: Callable[[], object] = lambda: None
 ) -> Child:
     """A worker of another machine that was stopped or killed with offsets and records in an open transaction."""
-    child = processes.accident("before-commit", 2, what, "doomed", "doomed")
+    child = processes.accident("offsets-sent", 2, what, "doomed", "doomed")
 
     def happened() -> bool:
         if "from offset" in child.log:
@@ -205,7 +205,7 @@ def test_two_workers_of_one_name_end_with_one_and_exit_code_11(stage: Stage, pro
     assert_agreement(stage, stage.stores("second"))
 
 
-@pytest.mark.parametrize("moment", ["before-commit", "after-commit"])
+@pytest.mark.parametrize("moment", ["offsets-sent", "committed"])
 def test_a_worker_stopped_for_a_moment_goes_on_as_if_nothing_had_been(
     stage: Stage, processes: Processes, moment: str
 ) -> None:

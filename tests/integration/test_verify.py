@@ -7,30 +7,11 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from llm_orchestrator_state.engine.clock import SystemClock
-from llm_orchestrator_state.engine.verify import PartitionReport, verify
 from llm_orchestrator_state.kafka.interface import GroupOffset, Kafka
-from llm_orchestrator_state.store.memory import MemoryStore
+from tests.integration.agreement import differences, reports
 from tests.integration.harness import DEADLINE_S, Stage, event, headers_of, new_runs, until, whole_run
 from tests.integration.processes import Processes
 from tests.integration.test_offsets import publish_with_rejections_last, trim
-
-
-def reports(stage: Stage, state: str | None = "state", kafka: Kafka | None = None) -> list[PartitionReport]:
-    return [_report(stage, partition, state, kafka or stage.log) for partition in stage.partitions]
-
-
-def _report(stage: Stage, partition: int, state: str | None, kafka: Kafka) -> PartitionReport:
-    local = stage.stores(state).open_read_only(partition) if state else None
-    try:
-        return verify(kafka, SystemClock(), stage.config(), partition, MemoryStore(), local)
-    finally:
-        if local:
-            local.close()
-
-
-def differences(found: list[PartitionReport]) -> list[tuple[str, str, str]]:
-    return [(each.run, each.where, each.what) for report in found for each in report.differences]
 
 
 def forge(stage: Stage, partition: int, key: bytes, value: bytes | None, source_offset: int) -> None:
