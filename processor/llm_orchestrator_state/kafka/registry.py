@@ -23,6 +23,8 @@ REFUSED_S = 60.0
 
 MAX_REFUSED = 1_000
 
+MAX_IDS = 1 << 32
+
 
 class ConfluentRegistry:
     """Subjects by TopicNameStrategy: a topic's name and ``-value``.
@@ -73,13 +75,14 @@ class ConfluentRegistry:
         if self._refused.get(schema_id, now) > now:
             raise UnknownSchema(refused)
         found = self._client.ask(f"schema {schema_id}", lambda client: client.get_schema(schema_id))
-        if found is None or found.schema_type != "AVRO":
+        schema = None if found is None or found.schema_type != "AVRO" else _parsed(found.schema_str)
+        if schema is None:
             self._refused.pop(schema_id, None)
             if len(self._refused) >= MAX_REFUSED:
                 del self._refused[next(iter(self._refused))]
             self._refused[schema_id] = now + REFUSED_S
             raise UnknownSchema(refused)
-        return json.loads(found.schema_str)
+        return schema
 
     def id_of(self, message: str, schema: Schema) -> int:
         """The schema's id; it is registered first, where the mode is that. Raises errors.TopicMismatch when the registry
@@ -102,13 +105,12 @@ class ConfluentRegistry:
     def registered(self, message: str, schema: Schema) -> int | None:
         """Like id_of(), but registers nothing: None where the registry does not have it."""
         subject = self.subjects[message]
-        found = self._client.ask(subject, lambda client: client.lookup_schema(subject, _as_text(schema)))
-        return None if found is None else int(found.schema_id)
+        return self._client.ask(subject, lambda client: _id(client.lookup_schema(subject, _as_text(schema)).schema_id))
 
     def _register(self, message: str, schema: Schema) -> int:
         subject = self.subjects[message]
         try:
-            found = self._client.ask(subject, lambda client: client.register_schema(subject, _as_text(schema)))
+            found = self._client.ask(subject, lambda client: _id(client.register_schema(subject, _as_text(schema))))
         except Refused as refused:
             if refused.conflict:
                 raise TopicMismatch(
@@ -120,7 +122,7 @@ class ConfluentRegistry:
             ) from None
         if found is None:
             raise Configuration(f"the schema registry {self.url} does not know {subject}")
-        return int(found)
+        return found
 
     # --- compatibility levels ----------------------------------------------------------------------------------------
 
@@ -136,6 +138,21 @@ class ConfluentRegistry:
     def set_level(self, message: str, level: str) -> None:
         subject = self.subjects[message]
         self._client.ask(f"the level of {subject}", lambda client: client.set_compatibility(subject, level))
+
+
+def _parsed(text: Any) -> Schema | None:
+    """None where it is no JSON: a registry that checks nothing takes any text."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _id(found: Any) -> int:
+    """A schema's id, which has four bytes in a message. Raises ValueError for anything else."""
+    if not isinstance(found, int) or not 0 <= found < MAX_IDS:
+        raise ValueError(f"{found!r} is no id of a schema")
+    return found
 
 
 def _as_text(schema: Schema) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import Configuration, Connection
 
@@ -19,9 +19,15 @@ asks, and as long as it waits for the answer the others wait too."""
 _SHOWN = 400
 """Characters of a registry's own message that are shown: Confluent's tell both schemas in full."""
 
+_T = TypeVar("_T")
+
 _NUMBERS = {
     "timeout", "max.retries", "retries.wait.ms", "retries.max.wait.ms", "cache.capacity", "cache.latest.ttl.sec",
 }  # fmt: skip
+
+
+_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What the client raises for an answer that it did not expect: it takes answers apart unchecked."""
 
 
 class Refused(Configuration):
@@ -63,7 +69,7 @@ class RegistryClient:
         self._quiet_until = 0.0
         self._silence = ""
 
-    def ask(self, what: str, call: Callable[[Any], Any]) -> Any:
+    def ask(self, what: str, call: Callable[[Any], _T]) -> _T | None:
         """The client's answer; None where the registry does not have what is asked for.
 
         Raises errors.Connection, with what was asked, and Refused.
@@ -92,7 +98,7 @@ class RegistryClient:
             says = "does not answer"
         elif isinstance(error, OAuthTokenError):
             says = "was not asked, because there is no token for it"
-        elif isinstance(error, ValueError):  # a page of a proxy, where JSON is expected
+        elif isinstance(error, _MALFORMED):  # a page of a proxy, where JSON is expected, or other JSON
             says = "gives an answer that is not of Confluent's REST API"
         else:
             return error
@@ -102,7 +108,8 @@ class RegistryClient:
         return Connection(f"schema registry {self.url} {says} ({what}): {text}; {advice}")
 
     def _told(self, what: str, error: Any) -> Exception | None:
-        status, code, message = error.http_status_code, error.error_code or 0, _one_line(error.error_message)
+        status, message = error.http_status_code, _one_line(error.error_message)
+        code = error.error_code if isinstance(error.error_code, int) else 0
         match status:
             case 401 | 403:
                 return Connection(

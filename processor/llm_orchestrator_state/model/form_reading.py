@@ -123,7 +123,10 @@ def uuid_text(text: str, name: str) -> str:
 
 def value_text(value: msgspec.Raw, name: str) -> str:
     """The JSON value's text, as it stands in the input."""
-    text = bytes(value).decode()
+    try:
+        text = bytes(value).decode()
+    except UnicodeDecodeError as error:
+        raise Serialization(f"{name}: not UTF-8: {error.reason}") from error
     if problem := json_problem(text):
         raise Serialization(f"{name}: {problem}")
     return text

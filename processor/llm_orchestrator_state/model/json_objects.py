@@ -24,7 +24,7 @@ def json_object(text: str) -> Any:
     """
     try:
         return _decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return _decode_extreme(text)
 
 

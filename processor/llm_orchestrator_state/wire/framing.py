@@ -14,11 +14,15 @@ from typing import Any, Protocol
 from ..errors import Serialization
 from . import schemas
 from .avro import AvroError, Read, decode, reader
+from .bounds import refuse_unbounded
 from .logical_types import OtherMeaning, in_our_units, register_units
 from .schemas import Schema
 
 SINGLE_OBJECT = b"\xc3\x01"
 CONFLUENT = b"\x00"
+
+_SHOWN = 300
+"""Characters of fastavro's own reason that are shown: it may quote the whole schema."""
 
 
 class Undecodable(Serialization):
@@ -112,22 +116,32 @@ class Framing:
                 return self._decode_current
             return resolving_reader(theirs, self._schema)
         except OtherMeaning as error:
-            raise UnknownSchema(str(error)) from None
+            return _refusing(str(error))
         except Exception as error:  # noqa: BLE001 - what others register can be wrong in any way
-            raise UnknownSchema(f"its schema cannot be used: {type(error).__name__}: {error}") from None
+            return _refusing(f"its schema cannot be used: {type(error).__name__}: {str(error)[:_SHOWN]}")
+
+
+def _refusing(reason: str) -> Callable[[bytes, int], Any]:
+    """For a schema that was looked at: an id's never changes, and each look at a large one costs."""
+
+    def read(_message: bytes, _start: int) -> Any:
+        raise UnknownSchema(reason)
+
+    return read
 
 
 def resolving_reader(written_with: Schema, schema: Schema) -> Callable[[bytes, int], Any]:
     """A reader of another version's bodies into today's records (Avro 1.12, "Schema Resolution"), by fastavro.
 
     written_with: as in_our_units() makes it. The reader raises AvroError, and UnknownSchema for a datum that today's
-    schema has no place for.
+    schema has no place for. Raises bounds.Unbounded.
     """
     from fastavro import parse_schema
     from fastavro.read import SchemaResolutionError
 
     register_units()
     theirs, ours = parse_schema(written_with), parse_schema(schemas.plain(schema))
+    refuse_unbounded(theirs)
     kinds = any(field["name"] == "transition" for field in schema["fields"])
 
     def read(message: bytes, start: int) -> Any:

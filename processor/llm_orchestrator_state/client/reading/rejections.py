@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 from ...client.read import Log
-from ...kafka.headers import source_offset
+from ...kafka.headers import headers_of, source_offset
 from ...kafka.interface import LogRange, Message
 from ...kafka.scan import STALLED_S, scan
 from ...model.verdicts import Code
@@ -79,7 +79,7 @@ class RejectionFeed:
 def rejected_in(messages: Sequence[Message]) -> Found:
     found: Found = {}
     for message in messages:
-        headers = dict(message.headers() or ())
+        headers = headers_of(message.headers())
         detail = headers.get("detail", b"").decode(errors="replace")
         found[source_offset(message.headers())] = Rejected(_code(headers.get("code", b"")), detail)
     return found

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ...errors import InvalidState, NotFound
 from ...hints import command
+from ...kafka.headers import number
 from ...kafka.scan import STALLED_S, scan
 from ...model.ids import is_uuid
 from ..read import Log, messages
@@ -90,10 +91,9 @@ def _linked(found: list[Rejection]) -> list[Rejection]:
 
 def parse_address(text: str) -> Address | None:
     """``3:1042``; None for anything else."""
-    partition, colon, offset = text.partition(":")
-    if not colon or not all(part.isascii() and part.isdigit() for part in (partition, offset)):
-        return None
-    return Address(int(partition), int(offset))
+    before, _, after = text.partition(":")
+    partition, offset = number(before), number(after)
+    return None if partition is None or offset is None else Address(partition, offset)
 
 
 def find(kafka: Log, topic: str, partitions: Sequence[int], which: str) -> tuple[Rejection, int]:

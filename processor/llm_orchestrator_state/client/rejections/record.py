@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, cast
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 
+from ...kafka.headers import headers_of, number
 from ...kafka.interface import Message
 from ...model.ids import is_uuid
 
@@ -58,10 +59,10 @@ class _Timed(Protocol):
 
 
 def rejection_of(message: Message) -> Rejection:
-    headers = {name: value.decode(errors="replace") for name, value in message.headers() or ()}
+    headers = {name: value.decode(errors="replace") for name, value in headers_of(message.headers()).items()}
     key = message.key()
     kind, milliseconds = cast(_Timed, message).timestamp()
-    partition, offset = _number(headers.get("source-partition")), _number(headers.get("source-offset"))
+    partition, offset = number(headers.get("source-partition")), number(headers.get("source-offset"))
     return Rejection(
         code=headers.get("code", ""),
         detail=headers.get("detail", ""),
@@ -87,7 +88,3 @@ def redriven_id(rejection: Rejection) -> str | None:
     if rejection.address is None or rejection.event_id is None or not is_uuid(rejection.event_id):
         return None
     return str(uuid.uuid5(uuid.UUID(rejection.event_id), f"{rejection.source_topic}[{rejection.address}]"))
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
