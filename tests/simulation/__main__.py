@@ -9,8 +9,7 @@ import sys
 import time
 import traceback
 
-from tests.simulation.engine import Engine
-from tests.simulation.schedule import PARTITIONS, run_schedule
+from tests.simulation.schedule import run_schedule
 
 MAX_FAILURES = 30
 
@@ -39,13 +38,12 @@ def main() -> int:
 
 def run(first: int, end: int, *, trace: bool, keep_going: bool) -> int:
     """Returns how many seeds failed."""
-    engine = Engine(PARTITIONS)
     failed = 0
     began = time.perf_counter()
     gc.disable()
     for seed in range(first, end):
         try:
-            run_schedule(seed, engine, trace=print if trace else None)
+            run_schedule(seed, trace=print if trace else None)
         except Exception as error:  # noqa: BLE001 whatever a schedule ends with is its result
             failed += 1
             if keep_going:

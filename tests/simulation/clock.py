@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+UNIX_START = 1_700_000_000.0
+
 
 class SimClock:
-    """The engine's clock (engine/clock.py). Only the cluster moves it."""
+    """Only the cluster moves it."""
 
-    __slots__ = ("now", "unix_start")
+    __slots__ = ("now",)
 
-    def __init__(self, unix_start: float = 1_700_000_000.0) -> None:
+    def __init__(self) -> None:
         self.now = 0.0
-        self.unix_start = unix_start
+
+
+class HostClock:
+    """The engine's clock (engine/clock.py) on one host, whose idea of the date may be wrong and may jump."""
+
+    __slots__ = ("_clock", "ahead_s")
+
+    def __init__(self, clock: SimClock) -> None:
+        self._clock = clock
+        self.ahead_s = 0.0
 
     def monotonic(self) -> float:
-        return self.now
+        return self._clock.now
 
     def time(self) -> float:
-        return self.unix_start + self.now
+        return UNIX_START + self._clock.now + self.ahead_s

@@ -35,6 +35,7 @@ class SimCluster:
             for kind in KINDS
             for partition in range(partitions)
         }
+        self.registry_away_until = 0.0
         self._requests: list[tuple[float, Callable[[], None]]] = []
         """Requests on their way to the broker, from connections that are gone."""
 

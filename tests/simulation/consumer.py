@@ -22,6 +22,15 @@ PREFETCH = 0.5
 """Probability that fetched records are handed out before a rebalance that is already known in the background."""
 SMALL_FETCH = 0.7
 
+PASSING = (
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._MAX_POLL_EXCEEDED,
+)
+
 
 class Fetch:
     """An assigned partition."""
@@ -55,7 +64,7 @@ class SimConsumer:
         assert topics == [self._topic], "the group reads the events topic"
         fault = self._faults.draw("subscribe")
         self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
-        self.membership.subscribe()
+        self.membership.subscribe(self._cluster.clock.now)
         self._faults.settle(fault, "subscribe")
 
     def consumer_group_metadata(self) -> object:
@@ -193,6 +202,7 @@ class SimConsumer:
         random = self._faults.rng.random
         if limit > 1 and random() < SMALL_FETCH:
             limit = min(limit, 1 + int(random() * 8))
+        self.membership.polled = self._cluster.clock.now
         self.membership.run(self._cluster.clock.now)
         if self.membership.events and random() < PREFETCH:
             messages = self._take(limit)
@@ -208,8 +218,14 @@ class SimConsumer:
         if fault != NONE:
             if fault == LAST:
                 self._faults.die(call)
-            messages.append(ErrorMessage(KafkaError(KafkaError._TRANSPORT, "broker went away"), self._topic, -1))
+            messages.append(self._passing_error())
         return messages
+
+    def _passing_error(self) -> ErrorMessage:
+        """Of the client or of one partition; what it is about goes on by itself."""
+        partition = min(self.fetches, default=-1)
+        error = KafkaError(self._faults.rng.choice(PASSING), "simulated")
+        return ErrorMessage(error, self._topic, partition)
 
     def _take(self, limit: int) -> list[Message]:
         if self.membership.fenced and not self._fenced:

@@ -11,12 +11,16 @@ from llm_orchestrator_state.kafka.format import Format
 from llm_orchestrator_state.kafka.topics import TopicSet
 from llm_orchestrator_state.store.interface import Positions
 from llm_orchestrator_state.wire.codec import Codec
+from tests.simulation.conditions import Conditions
 from tests.simulation.invariants import Folded
 from tests.simulation.log import DELETE_RETENTION_S, Record
 from tests.simulation.process import SimProcess
+from tests.simulation.registry import ProcessCodec, Registered
 from tests.simulation.transactions import TRANSACTION_S
 
 CODEC = Codec()
+REGISTRY_CODEC = Codec(Registered())
+REGISTRY_CODEC.prepare()
 
 
 class DictStore:
@@ -46,31 +50,36 @@ class DictStore:
 
 
 class Engine:
-    """The engine as the system under test."""
+    """The engine as the system under test, on one topic set."""
 
-    def __init__(self, partitions: int, prefix: str = "sim") -> None:
+    def __init__(self, conditions: Conditions, prefix: str = "sim") -> None:
+        self._conditions = conditions
         self._topics = TopicSet(prefix)
-        self._format = Format.current(partitions)
+        self._format = Format.current(conditions.partitions, conditions.checkpoints)
+        self._codec = REGISTRY_CODEC if conditions.registry else CODEC
 
     def worker(self, process: SimProcess) -> Worker:
+        conditions = self._conditions
         config = WorkerConfig(
             topics=self._topics,
             format=self._format,
-            codec=CODEC,
+            codec=ProcessCodec.of(self._codec, process) if conditions.registry else self._codec,
             transactional_id=process.transactional_id,
+            commit_interval_s=conditions.commit_interval_s,
+            cache_bytes=conditions.cache_bytes,
             tombstones_live_s=DELETE_RETENTION_S,
             transaction_timeout_s=TRANSACTION_S,
         )
         return Worker(process.kafka, process.stores, process.clock, config)
 
     def fold(self, partition: int, records: Sequence[Record]) -> Folded:
-        return pure_fold(self._topics.events, partition, self._format, records)
+        return pure_fold(self._topics.events, partition, self._format, self._codec, records)
 
 
-def pure_fold(topic: str, partition: int, form: Format, records: Sequence[Record]) -> Folded:
+def pure_fold(topic: str, partition: int, form: Format, codec: Codec, records: Sequence[Record]) -> Folded:
     """Every event in a commit of its own."""
     store = DictStore()
-    task = PartitionTask(topic, partition, form.partitions, form.checkpoints, CODEC, store, 0, 0)
+    task = PartitionTask(topic, partition, form.partitions, form.checkpoints, codec, store, 0, 0)
     folded = Folded({}, {}, {})
     nowhere = Positions(None, 0, 0.0)
     for record in records:

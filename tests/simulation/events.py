@@ -7,7 +7,10 @@ from typing import Any
 
 from llm_orchestrator_state.kafka.partitioner import partition_of
 from llm_orchestrator_state.wire.codec import Codec
-from tests.simulation.payloads import BEGIN, JSON, STEPS, run_fields, uuid_text
+from tests.simulation.bursts import AGAIN, SPOILED, Bursts
+from tests.simulation.conditions import Conditions
+from tests.simulation.payloads import BEGIN, STEPS, json_text, run_fields, uuid_text
+from tests.simulation.registry import Framing
 
 Appended = tuple[int, bytes | None, bytes | None]
 """Partition, key and value."""
@@ -42,34 +45,57 @@ class Run:
 class Histories:
     """An endless supply of events for a few runs, each on its own partition, except where that is the fault."""
 
-    def __init__(self, rng: Random, codec: Codec, partitions: int) -> None:
+    def __init__(self, rng: Random, codec: Codec, conditions: Conditions) -> None:
         self._rng = rng
         self._codec = codec
-        self._partitions = partitions
+        self._partitions = conditions.partitions
+        self._largest = conditions.largest_value
+        self._framing = Framing(rng) if conditions.registry else None
+        self._bursts = Bursts(rng, conditions.burst)
         self._runs = [Run(run_id) for run_id in rng.sample(RUN_IDS, 3 + rng.randrange(4))]
         self._now = BEGIN
         self._sent: list[Appended] = []
 
     def next(self) -> Appended:
+        burst = self._bursts.next(len(self._sent), len(self._runs))
+        if burst is None:
+            return self._untidy()
+        sort, n = burst
+        if sort == AGAIN:
+            return self._sent[n]
+        run = self._runs[n]
+        if sort == SPOILED:
+            return self._sends(self._spoil(partition_of(run.key, self._partitions), run.key, self._event(run)))
+        return self._tidy(run, sort)
+
+    def _untidy(self) -> Appended:
         draw = self._rng.random()
         if draw < 0.12 and self._sent:
             return self._rng.choice(self._sent)
         run = self._rng.choice(self._runs)
+        if draw >= 0.2:
+            return self._tidy(run)
         key, event = run.key, self._event(run)
-        partition = partition_of(key, self._partitions)
-        if draw < 0.2:
-            appended = self._spoil(partition, key, event)
-        else:
-            appended = (partition, key, self._codec.encode_event(event))
+        return self._sends(self._spoil(partition_of(key, self._partitions), key, event))
+
+    def _tidy(self, run: Run, kind: str | None = None) -> Appended:
+        return self._sends((partition_of(run.key, self._partitions), run.key, self._encoded(self._event(run, kind))))
+
+    def _sends(self, appended: Appended) -> Appended:
         self._sent.append(appended)
         return appended
 
+    def _encoded(self, event: dict[str, Any]) -> bytes:
+        value = self._codec.encode_event(event)
+        return self._framing.framed(value) if self._framing is not None else value
+
     # ---- one event
 
-    def _event(self, run: Run) -> dict[str, Any]:
+    def _event(self, run: Run, kind: str | None = None) -> dict[str, Any]:
         rng = self._rng
         self._now += rng.randrange(-1_000_000, 3_000_000)
-        kind = self._kind(run)
+        if kind is None or run.events < 2:
+            kind = self._kind(run)
         if kind == "WorkflowDeleted":
             run.events, run.attempts = 0, {}
         else:
@@ -95,7 +121,7 @@ class Histories:
     def _fields(self, kind: str, run: Run) -> dict[str, Any]:
         if kind.startswith("Step"):
             return self._step_fields(kind, run)
-        return run_fields(kind, self._rng, run.id, self._now)
+        return run_fields(kind, self._rng, run.id, self._now, self._largest)
 
     def _step_fields(self, kind: str, run: Run) -> dict[str, Any]:
         rng = self._rng
@@ -108,7 +134,7 @@ class Histories:
         elif kind == "StepSkipped":
             fields["reason"] = "not needed" if rng.random() < 0.5 else None
         elif kind == "StepCompleted":
-            fields["outputs"] = rng.choice(JSON)
+            fields["outputs"] = json_text(rng, self._largest)
             fields["usage"] = {"gen_ai.usage.input_tokens": rng.randrange(99)} if rng.random() < 0.5 else {}
         elif kind == "StepFailed":
             fields.update(error="went wrong", error_type="TimeoutError", usage={})
@@ -132,7 +158,7 @@ class Histories:
             event["occurred_at"] = 2**62
         elif fault == 2:
             event["transition"] = ("ContextUpdated", {"patch": rng.choice(('{"a":', "[" * 200 + "]" * 200, "nul"))})
-        value = self._codec.encode_event(event)
+        value = self._encoded(event)
         if fault == 3:
             return (partition + 1) % self._partitions, key, value
         if fault == 4:

@@ -87,7 +87,7 @@ class ErrorMessage(Record):
 
 
 class PartitionLog:
-    """Offsets are indices; what compaction or retention removed is None."""
+    """Offsets are indices; what compaction removed is None."""
 
     __slots__ = ("entries", "open", "partition", "start", "topic")
 
@@ -177,7 +177,14 @@ class PartitionLog:
                 self.entries[offset] = None
 
     def trim(self, start: int) -> None:
-        """Retention: the log now begins at `start`."""
-        for offset in range(self.start, start):
-            self.entries[offset] = None
+        """Retention, or DeleteRecords: for readers the log now begins at `start`. The entries stay for the invariants."""
         self.start = max(self.start, start)
+
+    def trim_removed(self) -> None:
+        """Let the log begin at the first record that compaction has left."""
+        stable = self.stable
+        self.trim(next((n for n in range(self.start, stable) if self._kept(n)), stable))
+
+    def _kept(self, offset: int) -> bool:
+        record = self.entries[offset]
+        return record is not None and record.state != CONTROL

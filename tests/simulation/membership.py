@@ -7,6 +7,8 @@ from confluent_kafka import KafkaError
 from tests.simulation.group import GroupCoordinator, GroupError, GroupMetadata
 
 HEARTBEAT_S = 3.0
+MAX_POLL_S = 300.0
+"""max.poll.interval.ms"""
 
 OUT = 0
 JOIN = 1
@@ -28,6 +30,7 @@ class Membership:
         self._instance_id = instance_id
         self._phase = OUT
         self._beat = 0.0
+        self.polled = 0.0
         self.generation = -1
         self.member_id = ""
         self.owned: list[int] = []
@@ -39,12 +42,13 @@ class Membership:
     def metadata(self) -> GroupMetadata:
         return GroupMetadata(self.generation, self.member_id, self._instance_id)
 
-    def subscribe(self) -> None:
+    def subscribe(self, now: float) -> None:
         self._phase = JOIN
+        self.polled = now
 
     def run(self, now: float) -> None:
         phase = self._phase
-        if phase == OUT or (phase >= CALLBACK and now < self._beat):
+        if phase == OUT or self._overdue(now) or (phase >= CALLBACK and now < self._beat):
             return
         try:
             if phase == JOIN:
@@ -58,6 +62,17 @@ class Membership:
                 self._heartbeat(now)
         except GroupError as error:
             self._refused(error.code, now)
+
+    def _overdue(self, now: float) -> bool:
+        """max.poll.interval.ms is exceeded: a static member sends no heartbeats and does not leave (KIP-345)."""
+        if now - self.polled <= MAX_POLL_S:
+            return False
+        if self.member_id:
+            self.member_id = ""
+            self.generation = -1
+            self.events.clear()
+            self._tell(LOST, [])
+        return True
 
     def _heartbeat(self, now: float) -> None:
         self._group.heartbeat(self._instance_id, self.member_id, now)

@@ -20,33 +20,40 @@ def uuid_text(rng: Random) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def run_fields(kind: str, rng: Random, run_id: str, now: int) -> Fields:
-    """Of every kind that is not about a step; `now` in microseconds."""
+def json_text(rng: Random, largest: int) -> str:
+    """A JSON value; where `largest` is not 0, sometimes one of up to so many characters."""
+    if largest and rng.random() < 0.4:
+        return '"' + "x" * rng.randrange(largest) + '"'
+    return rng.choice(JSON)
+
+
+def run_fields(kind: str, rng: Random, run_id: str, now: int, largest: int = 0) -> Fields:
+    """Of every kind that is not about a step; `now` in microseconds, `largest` as json_text() takes it."""
     make = _BY_KIND.get(kind)
-    return make(rng, run_id, now) if make is not None else {}
+    return make(rng, run_id, now, largest) if make is not None else {}
 
 
-def _created(rng: Random, run_id: str, now: int) -> Fields:
+def _created(rng: Random, run_id: str, now: int, largest: int) -> Fields:
     parent = {"id": uuid_text(rng), "step_id": "spawn"} if rng.random() < 0.2 else None
     return {"workflow_id": "triage", "workflow_name": "Ticket triage", "user_id": None,
-            "context": rng.choice(JSON), "labels": {"team": "a"}, "parent": parent}  # fmt: skip
+            "context": json_text(rng, largest), "labels": {"team": "a"}, "parent": parent}  # fmt: skip
 
 
-def _checkpoint_requested(rng: Random, run_id: str, now: int) -> Fields:
+def _checkpoint_requested(rng: Random, run_id: str, now: int, largest: int) -> Fields:
     if rng.random() < 0.7:
         return {"step_id": "manual", "checkpoint_id": None, "timestamp": None, "snapshot": None}
-    snapshot = state(rng, run_id, now)
+    snapshot = state(rng, run_id, now, largest)
     return {"step_id": "manual", "checkpoint_id": uuid_text(rng), "timestamp": now, "snapshot": snapshot}
 
 
-def state(rng: Random, run_id: str, now: int) -> Fields:
+def state(rng: Random, run_id: str, now: int, largest: int) -> Fields:
     """A complete WorkflowState record with one step."""
     step = {"step_id": STEPS[0], "status": "completed", "started_at": BEGIN, "completed_at": BEGIN + 5,
             "outputs": "1", "error": None, "retry_count": 0, "attempt": 1, "error_type": None,
             "status_reason": None, "usage": {}, "outputs_ref": None}  # fmt: skip
     return {
         "id": run_id, "workflow_id": "triage", "workflow_name": "Ticket triage", "user_id": "u", "started_at": BEGIN,
-        "labels": {}, "parent": None, "context": rng.choice(JSON), "context_ref": None,
+        "labels": {}, "parent": None, "context": json_text(rng, largest), "context_ref": None,
         "status": rng.choice(("pending", "running", "completed")), "updated_at": now,
         "completed_at": None, "error": None, "error_type": None, "status_reason": None, "version": 3,
         "last_event_id": None, "recent_event_ids": b"", "fencing_token": None, "checkpoint_count": 7,
@@ -54,16 +61,16 @@ def state(rng: Random, run_id: str, now: int) -> Fields:
     }  # fmt: skip
 
 
-_BY_KIND: dict[str, Callable[[Random, str, int], Fields]] = {
+_BY_KIND: dict[str, Callable[[Random, str, int, int], Fields]] = {
     "WorkflowCreated": _created,
-    "WorkflowPaused": lambda rng, run_id, now: {"reason": "asked a person"},
-    "WorkflowFailed": lambda rng, run_id, now: {"error": "gave up", "error_type": "cancelled"},
-    "ContextUpdated": lambda rng, run_id, now: {"patch": rng.choice(JSON)},
-    "CheckpointsTrimmed": lambda rng, run_id, now: {"keep": rng.choice((0, 1, 3))},
+    "WorkflowPaused": lambda rng, run_id, now, largest: {"reason": "asked a person"},
+    "WorkflowFailed": lambda rng, run_id, now, largest: {"error": "gave up", "error_type": "cancelled"},
+    "ContextUpdated": lambda rng, run_id, now, largest: {"patch": json_text(rng, largest)},
+    "CheckpointsTrimmed": lambda rng, run_id, now, largest: {"keep": rng.choice((0, 1, 3))},
     "CheckpointRequested": _checkpoint_requested,
-    "WorkflowSaved": lambda rng, run_id, now: {"state": state(rng, run_id, now)},
-    "WorkflowRestored": lambda rng, run_id, now: {
+    "WorkflowSaved": lambda rng, run_id, now, largest: {"state": state(rng, run_id, now, largest)},
+    "WorkflowRestored": lambda rng, run_id, now, largest: {
         "checkpoint_id": uuid_text(rng),
-        "snapshot": state(rng, run_id, now),
+        "snapshot": state(rng, run_id, now, largest),
     },
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.clients import SimKafka
-from tests.simulation.clock import SimClock
 from tests.simulation.faults import Faults
 from tests.simulation.store import Disk, SimStores
 
@@ -23,11 +22,13 @@ class SimProcess:
         self.instance_id = instance_id
         self.transactional_id = f"{cluster.prefix}.{instance_id}"
         self.disk = disk
-        self.clock: SimClock = cluster.clock
+        self.clock = disk.clock
         self.faults = Faults(cluster.rng, cluster.clock, instance_id)
         self.consumers: list[SimConsumer] = []
         self.producers: list[SimProducer] = []
         self.paused = False
+        self.slow = False
+        """The application is at something else; the client's background thread goes on."""
         self.store_failed = False
         """A store has raised StateDirectory, so the worker may end with it."""
         self.rivalled = False

@@ -30,6 +30,8 @@ FATAL = "FatalError"
 SEND_EARLY = 0.15
 """Probability that a call finds that the background thread has sent queued messages."""
 LATE_REPORTS = 0.3
+FULL_S = (0.0, 0.0, 0.3, 15.0)
+"""How long the queue stays full, in seconds: the brokers do not take what is in it."""
 WITHOUT_OFFSET = 0.5
 """Among faulty deliveries: reported as done, but without an offset (a retried batch that the broker already had)."""
 
@@ -44,6 +46,7 @@ class SimProducer:
         self._queue: list[Queued] = []
         self._reports: list[tuple[OnDelivery | None, KafkaError | None, Record]] = []
         self._failed_deliveries = 0
+        self._full_until = 0.0
         self._registered = False
         """Whether the coordinator knows of this transaction; otherwise there is nothing to end."""
 
@@ -195,6 +198,8 @@ class SimProducer:
         if self._state != IN_TRANSACTION:
             raise failure(KafkaError._STATE, f"Unable to produce message in state {self._state}")
         if fault == FAIL:
+            self._full_until = self._cluster.clock.now + self._faults.rng.choice(FULL_S)
+        if fault == FAIL or self._cluster.clock.now < self._full_until:
             msg = "Local: Queue full"
             raise BufferError(msg)
         self._queue.append((topic, partition, key, value, headers, on_delivery))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from llm_orchestrator_state.errors import CorruptStore, StateDirectory, StoreLocked
 from llm_orchestrator_state.store.interface import Positions
+from tests.simulation.clock import HostClock
 from tests.simulation.faults import FAIL, UNKNOWN
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 UNSYNCED_WRITES = 6
 """How many of the last writes a crash can lose."""
 CORRUPT = 0.3
-"""Among faulty open() calls that take effect."""
+"""Among faulty calls, of open() those that take effect."""
 
 Undo = tuple[list[tuple[bytes, bytes | None]], Positions | None]
 
@@ -44,9 +45,10 @@ class Files:
 
 
 class Disk:
-    """A host's state directory, shared by the host's processes."""
+    """A host's state directory and its clock, shared by the host's processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: HostClock) -> None:
+        self.clock = clock
         self.partitions: dict[int, Files] = {}
 
     def files(self, partition: int) -> Files:
@@ -86,7 +88,10 @@ class SimStore:
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         self._check()
-        self._faults.settle(self._faults.draw("store.get_many"), "store.get_many")
+        fault = self._faults.draw("store.get_many")
+        if fault in (FAIL, UNKNOWN):
+            self._refuse("Input/output error")
+        self._faults.settle(fault, "store.get_many")
         values = self._files.values
         return [values.get(key) for key in keys]
 
@@ -94,7 +99,7 @@ class SimStore:
         self._check()
         fault = self._faults.draw("store.write")
         if fault == FAIL:
-            raise self._refuse("No space left on device")
+            self._refuse("No space left on device")
         files = self._files
         values = files.values
         previous: list[tuple[bytes, bytes | None]] = []
@@ -108,12 +113,15 @@ class SimStore:
         del files.undo[:-UNSYNCED_WRITES]
         files.positions = positions
         if fault == UNKNOWN:
-            raise self._refuse("Input/output error")
+            self._refuse("Input/output error")
         self._faults.settle(fault, "store.write")
 
-    def _refuse(self, reason: str) -> StateDirectory:
+    def _refuse(self, reason: str) -> NoReturn:
+        if self._faults.rng.random() < CORRUPT:
+            self._files.corrupt = True
+            raise CorruptStore(f"simulated: Corruption: partition {self.partition}")
         self._process.store_failed = True
-        return StateDirectory(f"simulated: {reason}")
+        raise StateDirectory(f"simulated: {reason}")
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         self._check()

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.engine import Engine
-from tests.simulation.schedule import PARTITIONS, run_schedule
+from tests.simulation.schedule import run_schedule
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +19,7 @@ def _quiet() -> Iterator[None]:
 
 def test_offsets_are_sent_when_the_records_are_delivered_or_they_would_wait_for_a_whole_back_off() -> None:
     calls: list[str] = []
-    run_schedule(7, Engine(PARTITIONS), trace=calls.append)
+    run_schedule(7, trace=calls.append)
     last: dict[str, str] = {}
     sent = 0
     for line in calls:

@@ -16,10 +16,9 @@ from llm_orchestrator_state.errors import OffsetMismatch
 from llm_orchestrator_state.kafka.interface import GroupOffset, LogRange
 from tests.simulation.clients import SimKafka
 from tests.simulation.consumer import SimConsumer
-from tests.simulation.engine import Engine
 from tests.simulation.invariants import Violation
 from tests.simulation.producer import COMMITTING, READY, SimProducer
-from tests.simulation.schedule import PARTITIONS, run_schedule
+from tests.simulation.schedule import run_schedule
 from tests.simulation.store import SimStore
 
 MOST_SCHEDULES = 1_500
@@ -35,13 +34,12 @@ def _quiet() -> Iterator[None]:
 
 def failure_without_the_rule(taken_out: pytest.MonkeyPatch, **emphasis: float) -> Exception:
     """Of the first schedule that fails, which must pass when the rule is back."""
-    engine = Engine(PARTITIONS)
     for seed in range(MOST_SCHEDULES):
         try:
-            run_schedule(seed, engine, emphasis=emphasis)
+            run_schedule(seed, emphasis=emphasis)
         except (Violation, OffsetMismatch) as failure:
             taken_out.undo()
-            run_schedule(seed, engine, emphasis=emphasis)
+            run_schedule(seed, emphasis=emphasis)
             return failure
     pytest.fail(f"{MOST_SCHEDULES} schedules pass without the rule")
 

@@ -17,8 +17,7 @@ from llm_orchestrator_state.engine.task import PartitionTask
 from llm_orchestrator_state.engine.transaction import Outcome, Transactions
 from llm_orchestrator_state.engine.worker import Worker
 from llm_orchestrator_state.store.interface import Positions
-from tests.simulation.engine import Engine
-from tests.simulation.schedule import PARTITIONS, run_schedule
+from tests.simulation.schedule import run_schedule
 
 MOST_SCHEDULES = 500
 """Within which a missing safeguard must be found out; measured: 0 to 58."""
@@ -101,12 +100,11 @@ def _quiet() -> Iterator[None]:
 @pytest.mark.parametrize("safeguard", SAFEGUARDS, ids=lambda safeguard: safeguard.rule)
 def test_a_schedule_fails_without_the_rule_that(safeguard: Safeguard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(safeguard.owner, safeguard.name, safeguard.without)
-    engine = Engine(PARTITIONS)
     for seed in range(MOST_SCHEDULES):
         try:
-            run_schedule(seed, engine)
+            run_schedule(seed)
         except Exception:  # noqa: BLE001 - whatever the schedule ends with, it noticed; it must pass with the rule
             monkeypatch.undo()
-            run_schedule(seed, engine)
+            run_schedule(seed)
             return
     pytest.fail(f"{MOST_SCHEDULES} schedules pass without it")

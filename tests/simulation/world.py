@@ -6,7 +6,7 @@ from random import Random
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from tests.simulation.clock import SimClock
+from tests.simulation.clock import HostClock, SimClock
 from tests.simulation.cluster import SimCluster
 from tests.simulation.consumer import SimConsumer
 from tests.simulation.process import SimProcess
@@ -19,7 +19,7 @@ class World:
         self.rng = Random(1)
         self.clock = SimClock()
         self.cluster = SimCluster(self.rng, self.clock, partitions)
-        self.disk = Disk()
+        self.disk = Disk(HostClock(self.clock))
 
     def process(self, instance_id: str) -> SimProcess:
         return SimProcess(self.cluster, instance_id, self.disk)

@@ -169,8 +169,12 @@ class Worker:
                 by_partition[partition].append(message)
             else:
                 by_partition[partition] = [message]
+        begins = {p: (task, task.position) for p in by_partition if (task := self._partitions.task(p))}
         for partition, batch in by_partition.items():
-            self._judge(partition, batch)
+            task = self._partitions.task(partition)
+            # one that a commit on the way has sent back is behind what it had fetched, and fetches it again
+            if task and (task, task.position) == begins.get(partition):
+                self._judge(partition, batch)
         self._spent("judge", began)
 
     def _judge(self, partition: int, batch: list[Message]) -> None:
