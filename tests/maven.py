@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from llm_orchestrator_state.errors import MissingProgram
@@ -43,14 +43,19 @@ def unpacked(artifact: str) -> Path:
 
 
 def _fetched(name: str, key: str, *goal: str) -> Path:
-    target = xdg_directory("CACHE") / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+    return kept(name, key.encode(), lambda unfinished: _run([*goal, f"-DoutputDirectory={unfinished}"]))
+
+
+def kept(name: str, key: bytes, make: Callable[[Path], None]) -> Path:
+    """A directory that is made once. key: all that its content is made of."""
+    target = xdg_directory("CACHE") / f"{name}-{hashlib.sha256(key).hexdigest()[:8]}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with locked(target.with_name(f"{target.name}.lock")):
         if not target.exists():
             # renamed when complete, so that a directory which exists is a whole one
             unfinished = target.with_name(f"{target.name}.part")
             shutil.rmtree(unfinished, ignore_errors=True)
-            _run([*goal, f"-DoutputDirectory={unfinished}"])
+            make(unfinished)
             unfinished.rename(target)
     return target
 

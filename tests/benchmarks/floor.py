@@ -11,6 +11,19 @@ from confluent_kafka import TopicPartition
 from llm_orchestrator_state.cli.flags import Given
 from llm_orchestrator_state.cli.session import Session
 from llm_orchestrator_state.engine.worker import MAX_BATCH
+from tests.benchmarks.program import Program
+from tests.benchmarks.system import Topics
+
+PATIENCE_S = 300.0
+
+
+def floor(made: Topics) -> dict[str, float]:
+    """Measured in a process of its own, as the worker is."""
+    log = made.system.directory / "floor.log"
+    with Program("tests.benchmarks.floor", str(made.partitions), environment=made.environment(), log=log) as program:
+        said = program.expect("floor", PATIENCE_S)
+        program.wait()
+    return {name: said[name] for name in ("consume_per_s", "decode_per_s")}
 
 
 def per_second(call: Session, partitions: int, *, decode: bool) -> float:

@@ -29,7 +29,7 @@ class Output:
         self._texts.append(text if text.startswith("|") else f"```\n{text}\n```")
         if isinstance(figures, dict):
             # beside the parts, so that each is found under its own name
-            self._figures |= figures.get("ratios", {})
+            self._figures |= figures.get("named", {})
 
     @property
     def is_wrong(self) -> bool:

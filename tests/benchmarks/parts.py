@@ -6,39 +6,46 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tests.benchmarks import report
-from tests.benchmarks.latency import latency
+from tests.benchmarks.latency import latency, latency_text
 from tests.benchmarks.peers import tables
-from tests.benchmarks.peers.contest import FAUST, KAFKA_STREAMS, QUIX, contest, full, quick
+from tests.benchmarks.peers.conditions import CHECKPOINTS, FAUST, FLOOR, KAFKA_STREAMS, QUIX
+from tests.benchmarks.peers.contest import contest, full, quick
 from tests.benchmarks.publisher import publisher
 from tests.benchmarks.reader import reader
-from tests.benchmarks.restore import restore
+from tests.benchmarks.restore import restore, restore_text
+from tests.benchmarks.start import start, start_text
 from tests.benchmarks.store import store
 from tests.benchmarks.system import System
 from tests.benchmarks.throughput import throughput
 
 
 class Sizes(NamedTuple):
-    """is_quick: not all peers, and not under all conditions."""
+    """is_quick: not all peers, and not under all conditions.
+
+    probes: events that are timed at 1,000 and at 20 a second. commit_ms: of Kafka Streams there.
+    """
 
     is_quick: bool
     events: int
     states: int
-    probes: int
+    few_states: int
+    probes: tuple[int, int]
+    commit_ms: tuple[int, ...]
     idle_s: float
-    load_s: float
     published: int
+    read: int
     steps: int
     runs: int
     calls: int
 
 
 FULL = Sizes(
-    is_quick=False, events=1_000_000, states=500_000, probes=200, idle_s=10, load_s=10, published=300_000,
-    steps=100_000, runs=10_000, calls=1_000,
+    is_quick=False, events=1_000_000, states=1_000_000, few_states=50_000, probes=(5_000, 100),
+    commit_ms=(10, 20, 50, 100), idle_s=10, published=300_000, read=300_000, steps=100_000, runs=10_000, calls=1_000,
 )  # fmt: skip
 QUICK = Sizes(
-    is_quick=True, events=100_000, states=10_000, probes=50, idle_s=3, load_s=2, published=20_000,
-    steps=5_000, runs=500, calls=50,
+    is_quick=True, events=100_000, states=10_000, few_states=2_000, probes=(1_000, 20), commit_ms=(20,), idle_s=3,
+    published=20_000, read=10_000, steps=5_000, runs=500, calls=50,
 )  # fmt: skip
 
 
@@ -50,22 +57,23 @@ class Part(NamedTuple):
     only_by_name: bool = False
 
 
-def _against(*peers: str) -> Callable[[System, Sizes], Any]:
+def _against(*names: str) -> Callable[[System, Sizes], Any]:
     def measure(on: System, sizes: Sizes) -> Any:
         heats = quick(sizes.events) if sizes.is_quick else full(sizes.events)
-        return contest(on, heats, peers, tables.tell)
+        return contest(on, heats, names, tables.tell)
 
     return measure
 
 
 PARTS = {
-    "peers": Part(_against(KAFKA_STREAMS, QUIX), tables.peers_text),
-    "throughput": Part(lambda on, sizes: throughput(on, sizes.events), report.throughput_text),
-    "latency": Part(lambda on, sizes: latency(on, sizes.probes, sizes.idle_s, sizes.load_s), report.latency_text),
-    "restore": Part(lambda on, sizes: restore(on, sizes.states), report.restore_text),
+    "peers": Part(_against(KAFKA_STREAMS, QUIX, CHECKPOINTS, FLOOR), tables.peers_text),
+    "latency": Part(lambda on, sizes: latency(on, sizes.probes, sizes.idle_s, sizes.commit_ms), latency_text),
+    "restore": Part(lambda on, sizes: restore(on, sizes.states, sizes.few_states), restore_text),
+    "start": Part(lambda on, _: start(on), start_text),
     "publisher": Part(lambda on, sizes: publisher(on, sizes.published, sizes.steps), report.publisher_text),
-    "reader": Part(lambda on, sizes: reader(on, sizes.states, sizes.probes), report.reader_text),
+    "reader": Part(lambda on, sizes: reader(on, sizes.read, sizes.calls), report.reader_text),
     "store": Part(lambda on, sizes: store(on, sizes.runs, sizes.calls), report.store_text),
+    "throughput": Part(lambda on, sizes: throughput(on, sizes.events), report.throughput_text, only_by_name=True),
     "kafka-streams": Part(_against(KAFKA_STREAMS), tables.peers_text, only_by_name=True),
     "quix": Part(_against(QUIX), tables.peers_text, only_by_name=True),
     "faust": Part(_against(FAUST), tables.peers_text, only_by_name=True),

@@ -5,31 +5,34 @@ from __future__ import annotations
 import time
 import uuid
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from llm_orchestrator_state.kafka.headers import source_offset
 from llm_orchestrator_state.kafka.interface import Message
 from llm_orchestrator_state.kafka.partitioner import partition_of
 from llm_orchestrator_state.model.records import EventRecord
-from tests.benchmarks.system import PARTITIONS, Topics
+from tests.benchmarks.system import Topics
 
 MAX_BATCH = 1_000
 
 
 class Probes:
-    """The only publisher of a topic set, so it knows each event's offset, and a read_committed reader of its states.
+    """The only publisher of its runs, from their creation on, and a read_committed reader of their states.
 
-    Both are plain confluent-kafka clients; the publisher does not linger.
+    A state's version tells how many of its run's events it includes: every contender writes it. Both are plain
+    confluent-kafka clients; the publisher does not linger.
     """
 
     def __init__(self, made: Topics) -> None:
         names = made.cluster.topics
         self._topic = names.events
+        self._partitions = made.partitions
         self._encode = made.codec.encode_event
-        everywhere = range(PARTITIONS)
-        self._next = {p: log.end for p, log in made.cluster.log_ranges(names.events, everywhere).items()}
+        self._decode = made.codec.decode_state
+        self._versions: dict[bytes, int] = {}
         self._sent: dict[bytes, deque[tuple[int, float]]] = {}
         self.waiting = 0
         self.latencies_s: list[float] = []
@@ -44,18 +47,16 @@ class Probes:
                 "auto.offset.reset": "error",
             }
         )
-        ends = made.cluster.log_ranges(names.state, everywhere)
+        ends = made.cluster.log_ranges(names.state, range(made.partitions))
         self._consumer.assign([TopicPartition(names.state, p, log.end) for p, log in ends.items()])
 
     def send(self, event: EventRecord) -> None:
         key = event["run_id"].encode()
         value = self._encode(event)
-        partition = partition_of(key, PARTITIONS)
-        offset = self._next[partition]
-        self._next[partition] += 1
-        self._sent.setdefault(key, deque()).append((offset, time.perf_counter()))
+        version = self._versions[key] = self._versions.get(key, 0) + 1
+        self._sent.setdefault(key, deque()).append((version, time.perf_counter()))
         self.waiting += 1
-        self._producer.produce(self._topic, value, key, partition)
+        self._producer.produce(self._topic, value, key, partition_of(key, self._partitions))
 
     def receive(self, wait_s: float) -> None:
         """Wait for states; those that have arrived are counted."""
@@ -69,9 +70,11 @@ class Probes:
     def _count(self, message: Message, now: float) -> None:
         if error := message.error():
             raise KafkaException(error)
-        judged = source_offset(message.headers())
-        sent = self._sent.get(message.key() or b"", deque())
-        while sent and sent[0][0] <= judged:
+        sent = self._sent.get(message.key() or b"")
+        if not sent:
+            return
+        version = self._decode(message.value())["version"]
+        while sent and sent[0][0] <= version:
             self.latencies_s.append(now - sent.popleft()[1])
             self.waiting -= 1
 
@@ -82,15 +85,23 @@ class Probes:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.waiting} events were published and no state includes them")
 
-    def pause(self, seconds: float) -> None:
-        """Publish nothing for so long."""
-        until = time.perf_counter() + seconds
-        while (left := until - time.perf_counter()) > 0:
+    def pause_until(self, moment: float) -> None:
+        """Publish nothing until this moment of perf_counter()."""
+        while (left := moment - time.perf_counter()) > 0:
             self.receive(left)
 
     def close(self) -> None:
         self._producer.flush()
         self._consumer.close()
+
+
+@contextmanager
+def probes(made: Topics) -> Iterator[Probes]:
+    probing = Probes(made)
+    try:
+        yield probing
+    finally:
+        probing.close()
 
 
 def percentiles_ms(latencies_s: list[float]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from tests.benchmarks.machine import resident_mib
 from tests.benchmarks.probes import percentiles_ms
 from tests.benchmarks.program import Program
 from tests.benchmarks.system import System, Topics, topics
+from tests.benchmarks.until_end import until_end
 from tests.benchmarks.workload import created_runs
 
 CONTEXT_BYTES = 300
@@ -47,10 +48,7 @@ def reader(on: System, states: int, probes: int) -> dict[str, Any]:
 
 def _judge(made: Topics, states: int) -> None:
     made.publish(created_runs(states, CONTEXT_BYTES))
-    log = made.system.directory / "reader.log"
-    with Program("tests.benchmarks.worker", "--until-end", environment=made.environment(), log=log) as program:
-        program.expect("ended", PATIENCE_S)
-        program.wait()
+    until_end(made)
 
 
 @contextmanager

@@ -41,48 +41,14 @@ def _throughput(figures: Figures) -> Iterator[str]:
         f"{figures['states_emitted']:,} of {figures['state_bytes']:.0f} bytes in {figures['commits']:,} commits",
     )
     yield _line("verified", f"{figures['runs']:,} runs, {figures['wrong']:,} differences")
-    yield from _floor(figures)
-
-
-def floor_text(figures: Figures) -> str:
-    return "\n".join(_floor(figures))
-
-
-def _floor(figures: Figures) -> Iterator[str]:
     yield _line(
         "floor, events/s",
         f"consume {figures['consume_per_s']:,.0f}, consume and decode {figures['decode_per_s']:,.0f}",
     )
 
 
-def latency_text(figures: Figures) -> str:
-    return "\n".join(
-        [
-            "latency: from produce() until a read_committed reader of the state topic has it",
-            _line(f"{figures['probes']} lone events", _percentiles(figures["alone"])),
-            _line(f"at {figures['loaded_per_s']:,} events/s", _percentiles(figures["loaded"])),
-            _line("idle worker", f"{figures['idle_cpu_percent']:.2f} % of a core"),
-        ]
-    )
-
-
 def _percentiles(figures: dict[str, float]) -> str:
     return f"p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms"
-
-
-def restore_text(figures: Figures) -> str:
-    return "\n".join(
-        [
-            f"restore: {figures['states']:,} states of {figures['state_bytes']:.0f} bytes",
-            _line(
-                "cold restore",
-                f"{figures['states_per_s']:,.0f} states/s ({figures['restore_s']:.2f} s, "
-                f"CPU {figures['restore_cpu_us']:.1f} µs per state)",
-            ),
-            _line("cold start", f"{figures['cold_start_s']:.2f} s from the process's start to the first commits"),
-            _line("warm start", f"{figures['warm_start_s']:.2f} s"),
-        ]
-    )
 
 
 def reader_text(figures: Figures) -> str:

@@ -4,60 +4,132 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from statistics import median
 from typing import Any
 
-from tests.benchmarks.probes import Probes
-from tests.benchmarks.program import Program
+from tests.benchmarks.machine import peak_mib
+from tests.benchmarks.peers.conditions import OURS, QUIX, Conditions, Contender
+from tests.benchmarks.peers.kafka_streams import KafkaStreams
+from tests.benchmarks.peers.measurement import Observer
+from tests.benchmarks.peers.ours import Ours
+from tests.benchmarks.peers.python_peers import PythonPeer
+from tests.benchmarks.peers.tables import table
+from tests.benchmarks.probes import probes
 from tests.benchmarks.system import System, Topics, topics
 from tests.benchmarks.workload import created_runs
 
 CONTEXT_BYTES = 300
 """Makes states of some 490 bytes."""
 
-PATIENCE_S = 120.0
-TIMES = 3
+PATIENCE_S = 300.0
+TIMES = 2
+COMMIT_MS = 100
 NEW_EVENTS = 8
 """Published before each start: enough to have one in each partition."""
 
+Figures = dict[str, Any]
 
-def restore(on: System, states: int) -> dict[str, Any]:
-    with topics(on, "restore") as made:
-        made.publish(created_runs(states, CONTEXT_BYTES))
-        log = made.system.directory / "restore.log"
-        with Program("tests.benchmarks.worker", "--until-end", environment=made.environment(), log=log) as program:
-            program.expect("ended", PATIENCE_S)
-            program.wait()
-        records, size = made.emitted()
-        warm = [_start(made, "llm_orchestrator_state", "worker")[0] for _ in range(TIMES)]
-        cold = []
-        for _ in range(TIMES):
-            shutil.rmtree(made.state_dir)
-            cold.append(_start(made, "tests.benchmarks.worker"))
-    restore_s = median(level["seconds"] for _, level in cold)
+
+def restore(on: System, states: int, few: int) -> Figures:
+    """few: for Quix Streams, which takes long to fill and to restore."""
+    quix = on.directory / "quix-schemas"
+    quix.mkdir(exist_ok=True)
+    heats: list[tuple[int, list[Contender]]] = [
+        (states, [Ours.as_started(), KafkaStreams()]),
+        (few, [PythonPeer(QUIX, quix)]),
+    ]
+    rows: list[Figures] = []
+    for number, contenders in heats:
+        with topics(on, f"restore-{number}") as made:
+            made.publish(created_runs(number, CONTEXT_BYTES))
+            rows += [_restarted(made, contender, number) for contender in contenders]
+    return {"rows": rows, "named": named(rows)}
+
+
+def named(rows: Sequence[Figures]) -> dict[str, float]:
+    """``restore.<contender>.per_s``: state records in a cold start; ``restore.<contender>.warm_s``: of a start with the
+    store there; without the units ours divided by the peer's, as ``restore.<peer>.cold`` and ``restore.<peer>.warm``.
+    """
+    found: dict[str, float] = {}
+    ours = next(row for row in rows if row["contender"] == OURS)
+    for row in rows:
+        name = f"restore.{row['contender']}"
+        found[f"{name}.per_s"], found[f"{name}.warm_s"] = row["states_per_s"], row["warm_start_s"]
+        if row is not ours:
+            found[f"{name}.cold"] = ours["states_per_s"] / row["states_per_s"]
+            found[f"{name}.warm"] = ours["warm_start_s"] / row["warm_start_s"]
+    return found
+
+
+class _Restarts:
+    """One contender on a log that it has folded once."""
+
+    def __init__(self, made: Topics, contender: Contender, states: int) -> None:
+        self._made = made
+        self._contender = contender
+        self._conditions = Conditions("A", states, 1, COMMIT_MS)
+        self._group = made.cluster.group if contender.name == OURS else f"{made.cluster.topics.prefix}.{contender.name}"
+        self.directory = made.system.directory / f"{contender.name}-restore"
+        self.peak_mib = 0.0
+
+    def fold(self) -> None:
+        with ExitStack() as running:
+            (program,) = self._contender.programs(self._made, self._group, self.directory, self._conditions)
+            running.enter_context(program)
+            Observer(self._made, self._group, [program]).until_committed(PATIENCE_S)
+            program.stop()
+
+    def start_s(self) -> float:
+        """From the process's start until the states of new events are visible, one at least in each partition."""
+        with ExitStack() as running:
+            probing = running.enter_context(probes(self._made))
+            for event in created_runs(NEW_EVENTS, CONTEXT_BYTES, seed=time.time_ns()):
+                probing.send(event)
+            (program,) = self._contender.programs(self._made, self._group, self.directory, self._conditions)
+            running.enter_context(program)
+            probing.receive_all(PATIENCE_S)
+            took = time.perf_counter() - program.began
+            self.peak_mib = max(self.peak_mib, peak_mib(program.pid))
+            program.stop()
+        return took
+
+
+def _restarted(made: Topics, contender: Contender, states: int) -> Figures:
+    made.forget_outputs()
+    restarts = _Restarts(made, contender, states)
+    restarts.fold()
+    warm = [restarts.start_s() for _ in range(TIMES)]
+    cold = []
+    for _ in range(TIMES):
+        shutil.rmtree(restarts.directory)
+        cold.append(restarts.start_s())
+    shutil.rmtree(restarts.directory)
+    restore_s = median(cold) - median(warm)
     return {
-        "states": records,
-        "state_bytes": size / records,
-        "restore_s": restore_s,
-        "states_per_s": records / restore_s,
-        "restore_cpu_us": median(level["cpu_s"] for _, level in cold) / records * 1e6,
-        "cold_start_s": median(started for started, _ in cold),
+        "contender": contender.name,
+        "states": states,
         "warm_start_s": median(warm),
+        "cold_start_s": median(cold),
+        "restore_s": restore_s,
+        "states_per_s": states / restore_s,
+        "peak_mib": restarts.peak_mib,
     }
 
 
-def _start(made: Topics, module: str, *arguments: str) -> tuple[float, dict[str, Any]]:
-    """Seconds from the process's start until its first commits are visible, and what it said of its restore."""
-    log = made.system.directory / "restore.log"
-    probing = Probes(made)
-    try:
-        for event in created_runs(NEW_EVENTS, CONTEXT_BYTES, seed=time.time_ns()):
-            probing.send(event)
-        with Program(module, *arguments, environment=made.environment(), log=log) as program:
-            probing.receive_all(PATIENCE_S)
-            took = time.perf_counter() - program.began
-            level = {} if arguments else program.expect("level", PATIENCE_S)
-            program.stop()
-    finally:
-        probing.close()
-    return took, level
+def restore_text(figures: Figures) -> str:
+    head = ["process start to the commit of a new event", "states", "warm s", "cold s", "restored/s", "MiB"]
+    note = "restored/s: of what a cold start takes longer than a warm one."
+    lines = [
+        [
+            row["contender"],
+            f"{row['states']:,}",
+            f"{row['warm_start_s']:.2f}",
+            f"{row['cold_start_s']:.2f}",
+            f"{row['states_per_s']:,.0f}",
+            f"{row['peak_mib']:,.0f}",
+        ]
+        for row in figures["rows"]
+    ]
+    return f"{table(head, lines)}\n\n{note}"

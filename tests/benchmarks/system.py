@@ -59,20 +59,19 @@ class Topics:
     def __init__(self, on: System, name: str, checkpoints: CheckpointPolicy, partitions: int) -> None:
         self.system = on
         self.partitions = partitions
-        self._checkpoints = checkpoints
         topics = TopicSet(f"benchmark-{name}-{on.directory.name.rpartition('-')[2]}")
         self.codec = Codec()
         self.cluster = Cluster(on.bootstrap, topics, f"{topics.prefix}.processor", "benchmark")
         self.state_dir = on.directory / topics.prefix
-        self._create()
+        self._create(checkpoints)
 
-    def _create(self) -> None:
+    def _create(self, checkpoints: CheckpointPolicy) -> None:
         create(
             self.cluster.admin,
             self.cluster.topics,
             partitions=self.partitions,
             replication=1,
-            checkpoints=self._checkpoints,
+            checkpoints=checkpoints,
         )
 
     def publish(self, events: Iterable[EventRecord]) -> int:
@@ -123,11 +122,11 @@ class Topics:
             transactional_id=self.cluster.transactional_id,
         )
 
-    def forget_outputs(self) -> None:
-        """As if the events had never been read: the same log can be measured again."""
+    def forget_outputs(self, checkpoints: CheckpointPolicy = "off") -> None:
+        """As if the events had never been read: the same log can be measured again, also with another policy."""
         self._delete([name for name in self._all() if name != self.cluster.topics.events])
         self.delete_group(self.cluster.group)
-        self._create()
+        self._create(checkpoints)
 
     def delete(self) -> None:
         self._delete(self._all())

@@ -9,16 +9,12 @@ from llm_orchestrator_state.engine.clock import SystemClock
 from llm_orchestrator_state.engine.verify import verify
 from llm_orchestrator_state.store.memory import MemoryStore
 from llm_orchestrator_state.store.rocks import RocksStores
-from tests.benchmarks import machine
-from tests.benchmarks.program import Program
+from tests.benchmarks.floor import floor
 from tests.benchmarks.system import PARTITIONS, System, Topics, topics
+from tests.benchmarks.until_end import until_end
 from tests.benchmarks.workload import workload_a
 
 COMMIT_INTERVALS_S = (0.2, 1.0)
-STARTING_S = 60.0
-SLOWEST_PER_S = 1_000
-"""A worker that does less is given up."""
-
 Figures = dict[str, Any]
 
 
@@ -36,26 +32,8 @@ def throughput(on: System, events: int) -> list[Figures]:
     return measured
 
 
-def floor(made: Topics) -> Figures:
-    """Of the client and the decoder alone."""
-    log = made.system.directory / "floor.log"
-    with Program("tests.benchmarks.floor", str(PARTITIONS), environment=made.environment(), log=log) as program:
-        said = program.expect("floor", STARTING_S * 5)
-        program.wait()
-    return {name: value for name, value in said.items() if name != "what"}
-
-
 def _measure(made: Topics, published: int, interval_s: float) -> Figures:
-    log = made.system.directory / "throughput.log"
-    broker = made.system.broker_pid
-    with Program(
-        "tests.benchmarks.worker", "--until-end", environment=made.environment(interval_s), log=log
-    ) as program:
-        program.expect("began", STARTING_S)
-        broker_s, busy_s = machine.cpu_s(broker) if broker else 0.0, machine.busy_s()
-        said = program.expect("ended", STARTING_S + published / SLOWEST_PER_S)
-        broker_s, busy_s = (machine.cpu_s(broker) - broker_s if broker else 0.0), machine.busy_s() - busy_s
-        program.wait()
+    said = until_end(made, interval_s)
     events = said["events"]
     records, size = made.emitted()
     runs, wrong = _verified(made, published)
@@ -69,8 +47,8 @@ def _measure(made: Topics, published: int, interval_s: float) -> Figures:
         "second_half_per_s": said["second_half_per_s"],
         "stages_us": stages | {"other": said["seconds"] / events * 1e6 - sum(stages.values())},
         "worker_cpu_us": said["cpu_s"] / events * 1e6,
-        "broker_cpu_us": broker_s / events * 1e6 if broker else None,
-        "other_cpu_s": busy_s - broker_s - said["cpu_s"],
+        "broker_cpu_us": said["broker_s"] / events * 1e6 if made.system.broker_pid else None,
+        "other_cpu_s": said["other_s"],
         "peak_mib": said["peak_mib"],
         "commits": said["commits"],
         "states_emitted": records,

@@ -5,8 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from llm_orchestrator_state.kafka.format import CheckpointPolicy
 from tests.benchmarks.program import Program
 from tests.benchmarks.system import Topics
+
+OURS, KAFKA_STREAMS, QUIX, FAUST = "ours", "kafka_streams", "quix", "faust"
+CHECKPOINTS = "ours_checkpoints"
+"""Ours, with a checkpoint after each completed step."""
+
+FLOOR = "floor"
+"""No contender, but what consuming and decoding alone allow."""
 
 DEFAULT_CACHE_BYTES = 10 << 20
 LARGE_CACHE_BYTES = 64 << 20
@@ -37,9 +45,13 @@ class Conditions(NamedTuple):
 
 
 class Contender(Protocol):
-    """Something that folds the event log into the state topic."""
+    """Something that folds the event log into the state topic.
+
+    checkpoints: the topic set's policy. Peers have none.
+    """
 
     name: str
+    checkpoints: CheckpointPolicy
 
     def programs(self, made: Topics, group: str, directory: Path, conditions: Conditions) -> list[Program]:
         """Started, and not waited for. Each says {"what": "began", "at": …}: the moment of perf_counter() at which it had

@@ -1,4 +1,4 @@
-"""Kafka Streams: the program of java/, compiled here with the jars that Maven brings."""
+"""Kafka Streams: the program of java/, compiled once with the jars that Maven brings, and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import subprocess
 from pathlib import Path
 
 from llm_orchestrator_state.errors import MissingProgram
+from llm_orchestrator_state.kafka.format import CheckpointPolicy
 from llm_orchestrator_state.wire import schemas
-from tests.benchmarks.peers.conditions import Conditions, environment
+from tests.benchmarks.peers.conditions import KAFKA_STREAMS, Conditions, environment
 from tests.benchmarks.program import Program
 from tests.benchmarks.system import Topics
-from tests.maven import jars_of, java_of
+from tests.maven import jars_of, java_of, kept
 
 SOURCES = Path(__file__).with_name("java")
 OLDEST_JAVA = 17
@@ -27,11 +28,12 @@ JVM = (
 
 
 class KafkaStreams:
-    """directory: for the compiled classes. Raises MissingProgram where there is no JDK, or Maven cannot fetch the jars."""
+    """Raises MissingProgram where there is no JDK, or Maven cannot fetch the jars."""
 
-    name = "kafka_streams"
+    name = KAFKA_STREAMS
+    checkpoints: CheckpointPolicy = "off"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self) -> None:
         java = java_of(OLDEST_JAVA)
         compiler = java.home / "bin" / "javac"
         if not compiler.exists():
@@ -40,16 +42,19 @@ class KafkaStreams:
             )
         self._java = java.program
         self._jars = f"{jars_of(SOURCES / 'pom.xml')}/*"
-        self._classes = directory / "classes"
-        self._compile(compiler, directory)
-
-    def _compile(self, compiler: Path, directory: Path) -> None:
-        schema, generated = directory / "TransitionEvent.avsc", directory / "generated"
         # without logical types instants are longs, as in the product's own hot path; it refers to all other records
-        schema.write_text(json.dumps(schemas.plain(schemas.current("TransitionEvent"))))
-        _run([self._java, "-cp", self._jars, SOURCES / "Generate.java", schema, generated])
+        schema = json.dumps(schemas.plain(schemas.current("TransitionEvent")))
+        made_of = [compiler, self._jars, schema, *(path.read_text() for path in sorted(SOURCES.glob("*.java")))]
+        key = "\0".join(map(str, made_of)).encode()
+        self._classes = kept("kafka-streams", key, lambda made: self._compile(compiler, schema, made))
+
+    def _compile(self, compiler: Path, schema: str, classes: Path) -> None:
+        classes.mkdir()
+        source, generated = classes / "TransitionEvent.avsc", classes / "generated"
+        source.write_text(schema)
+        _run([self._java, "-cp", self._jars, SOURCES / "Generate.java", source, generated])
         written = [*generated.rglob("*.java"), *(path for path in SOURCES.glob("*.java") if path.stem != "Generate")]
-        _run([compiler, "-cp", self._jars, "-d", self._classes, *written])
+        _run([compiler, "-cp", self._jars, "-d", classes, *written])
 
     def programs(self, made: Topics, group: str, directory: Path, conditions: Conditions) -> list[Program]:
         return [

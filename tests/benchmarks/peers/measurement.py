@@ -83,7 +83,8 @@ class Observer:
 
 
 def measure(contender: Contender, made: Topics, group: str, conditions: Conditions, reference: Reference) -> Figures:
-    """The topic set is as before afterwards. Raises ProgramFailed."""
+    """The log is as before afterwards, and what else was there is replaced. Raises ProgramFailed."""
+    made.forget_outputs(contender.checkpoints)
     directory = made.system.directory / f"{contender.name}-state"
     started = time.perf_counter()
     with ExitStack() as running:
@@ -97,7 +98,6 @@ def measure(contender: Contender, made: Topics, group: str, conditions: Conditio
         began = min(line["at"] for program in programs for line in program.said() if line["what"] == "began")
     emitted = reference.compare(made)
     made.delete_group(group)
-    made.forget_outputs()
     shutil.rmtree(directory)
     first = max((sample for sample in samples if sample.at <= began), default=samples[0])
     half = next(sample for sample in samples if sample.committed >= observer.end / 2)

@@ -11,7 +11,13 @@ from tests.benchmarks.peers.ratios import cpu_us
 Figures = dict[str, Any]
 
 BAR = 0.8
-COLOURS = {"ours": "#1b7f5c", "kafka_streams": "#3f6fb5", "quix": "#d98032", "faust": "#8f5fb0"}
+COLOURS = {
+    "ours": "#1b7f5c",
+    "ours_checkpoints": "#7fb8a3",
+    "kafka_streams": "#3f6fb5",
+    "quix": "#d98032",
+    "faust": "#8f5fb0",
+}
 PANELS = (("events/s", "events_per_s"), ("CPU µs per event, broker included", "cpu"), ("peak MiB", "peak_mib"))
 
 

@@ -11,6 +11,7 @@ import venv
 from pathlib import Path
 
 from llm_orchestrator_state.errors import MissingProgram
+from llm_orchestrator_state.kafka.format import CheckpointPolicy
 from llm_orchestrator_state.local.jars import locked
 from llm_orchestrator_state.settings import xdg_directory
 from llm_orchestrator_state.wire import schemas
@@ -31,6 +32,7 @@ class PythonPeer:
 
     def __init__(self, name: str, directory: Path) -> None:
         self.name = name
+        self.checkpoints: CheckpointPolicy = "off"
         self._python = _environment(name)
         self._schemas = directory
         for message in ("TransitionEvent", "WorkflowState"):

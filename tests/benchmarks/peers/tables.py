@@ -22,7 +22,9 @@ A JVM takes some 500,000 events to warm up: with fewer the ratios to Kafka Strea
 
 def peers_text(figures: Figures) -> str:
     rows: list[Figures] = figures["rows"]
-    return "\n\n".join([_rows(rows), _ratios(figures["ratios"]), "\n".join(_means(rows)), NOTES])
+    return "\n\n".join(
+        each for each in [_rows(rows), _ratios(figures["named"]), _own(figures), "\n".join(_means(rows)), NOTES] if each
+    )
 
 
 def tell(row: Figures) -> None:
@@ -56,10 +58,21 @@ def _rows(rows: Iterable[Figures]) -> str:
 
 def _ratios(ratios: dict[str, float]) -> str:
     kinds = ("ratio", "second_half", "cpu", "memory")
-    names = dict.fromkeys(name.partition(".")[2] for name in ratios)
+    names = dict.fromkeys(name.partition(".")[2] for name in ratios if name.startswith(kinds))
     head = ["ours / theirs", "events/s", "2nd half", "CPU/event", "memory"]
     lines = [[name, *(_ratio(ratios.get(f"{kind}.{name}")) for kind in kinds)] for name in names]
     return table(head, lines)
+
+
+def _own(figures: Figures) -> str:
+    """Ours beside what it does with checkpoints, and beside what consuming and decoding alone allow."""
+    named = {name: value for name, value in figures["named"].items() if name.startswith(("checkpoints.", "floor."))}
+    floors = [
+        f"- floor of {conditions_of(each)}, events/s: consume {each['consume_per_s']:,.0f}, "
+        f"consume and decode {each['decode_per_s']:,.0f}"
+        for each in figures["floors"]
+    ]
+    return "\n".join([*(f"- {name}: {value:.2f}" for name, value in named.items()), *floors])
 
 
 def _ratio(ratio: float | None) -> str:

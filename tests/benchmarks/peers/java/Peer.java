@@ -64,6 +64,8 @@ public final class Peer {
         all.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         all.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, given("WORKERS"));
         all.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, given("COMMIT_MS"));
+        // a thread that waits for events does not commit meanwhile: the default, 100, would be the least latency
+        all.put(StreamsConfig.POLL_MS_CONFIG, Math.min(100, Long.parseLong(given("COMMIT_MS"))));
         all.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, given("CACHE_BYTES"));
         all.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
         all.put(StreamsConfig.producerPrefix("compression.type"), given("COMPRESSION"));
