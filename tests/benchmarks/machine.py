@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def machine(*, own_broker: bool) -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) / 2**20:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
+        "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "kafka": kafka_version() if own_broker else "not told",
         "librdkafka": confluent_kafka.libversion()[0],

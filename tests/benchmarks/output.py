@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tests.benchmarks.peers.plots import NoMatplotlib, draw
+from tests.benchmarks.reach import reach_text
 
 Figures = dict[str, Any]
 
@@ -34,20 +35,19 @@ class Output:
     @property
     def is_wrong(self) -> bool:
         """Whether states were found that are not the log's."""
-        return any(row["wrong"] for row in self._figures.get("throughput", [])) or any(
-            row["wrong"] for row in self._peer_rows()
-        )
+        return any(row["wrong"] for row in [*self._figures.get("throughput", []), *self._heats()])
 
-    def _peer_rows(self) -> list[Figures]:
+    def _heats(self) -> list[Figures]:
+        """Of the parts in which peers fold the same log."""
         parts = (part for part in self._figures.values() if isinstance(part, dict))
-        return [row for part in parts for row in part.get("rows", [])]
+        return [row for part in parts if "floors" in part for row in part["rows"]]
 
     def write(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         written = [self._directory / "report.md", self._json]
-        written[0].write_text("\n\n".join(self._texts) + "\n")
+        written[0].write_text("\n\n".join([*self._texts, reach_text(self._figures)]) + "\n")
         self._json.write_bytes(msgspec.json.format(msgspec.json.encode(self._figures)) + b"\n")
-        if rows := self._peer_rows():
+        if rows := self._heats():
             try:
                 written += draw(rows, self._directory)
             except NoMatplotlib as missing:

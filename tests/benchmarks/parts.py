@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tests.benchmarks import report
+from tests.benchmarks.flat import large_outputs, long_runs, many_runs
+from tests.benchmarks.flat_text import large_outputs_text, long_runs_text, many_runs_text
 from tests.benchmarks.latency import latency, latency_text
 from tests.benchmarks.peers import tables
 from tests.benchmarks.peers.conditions import CHECKPOINTS, FAUST, FLOOR, KAFKA_STREAMS, QUIX
@@ -32,6 +34,10 @@ class Sizes(NamedTuple):
     probes: tuple[int, int]
     commit_ms: tuple[int, ...]
     idle_s: float
+    stored: int
+    mixed: int
+    active: int
+    large: int
     published: int
     read: int
     steps: int
@@ -41,11 +47,12 @@ class Sizes(NamedTuple):
 
 FULL = Sizes(
     is_quick=False, events=1_000_000, states=1_000_000, few_states=50_000, probes=(5_000, 100),
-    commit_ms=(10, 20, 50, 100), idle_s=10, published=300_000, read=300_000, steps=100_000, runs=10_000, calls=1_000,
+    commit_ms=(10, 20, 50, 100), idle_s=10, stored=500_000, mixed=300_000, active=200, large=200,
+    published=300_000, read=300_000, steps=100_000, runs=10_000, calls=1_000,
 )  # fmt: skip
 QUICK = Sizes(
     is_quick=True, events=100_000, states=10_000, few_states=2_000, probes=(1_000, 20), commit_ms=(20,), idle_s=3,
-    published=20_000, read=10_000, steps=5_000, runs=500, calls=50,
+    stored=20_000, mixed=20_000, active=5, large=10, published=20_000, read=10_000, steps=5_000, runs=500, calls=50,
 )  # fmt: skip
 
 
@@ -69,10 +76,16 @@ PARTS = {
     "peers": Part(_against(KAFKA_STREAMS, QUIX, CHECKPOINTS, FLOOR), tables.peers_text),
     "latency": Part(lambda on, sizes: latency(on, sizes.probes, sizes.idle_s, sizes.commit_ms), latency_text),
     "restore": Part(lambda on, sizes: restore(on, sizes.states, sizes.few_states), restore_text),
+    "many-runs": Part(lambda on, sizes: many_runs(on, sizes.mixed, sizes.stored), many_runs_text),
+    "long-runs": Part(lambda on, sizes: long_runs(on, sizes.active), long_runs_text),
+    "large-outputs": Part(lambda on, sizes: large_outputs(on, sizes.large), large_outputs_text),
     "start": Part(lambda on, _: start(on), start_text),
     "publisher": Part(lambda on, sizes: publisher(on, sizes.published, sizes.steps), report.publisher_text),
     "reader": Part(lambda on, sizes: reader(on, sizes.read, sizes.calls), report.reader_text),
     "store": Part(lambda on, sizes: store(on, sizes.runs, sizes.calls), report.store_text),
+    "ten-million-runs": Part(
+        lambda on, sizes: many_runs(on, sizes.mixed, 10_000_000), many_runs_text, only_by_name=True
+    ),
     "throughput": Part(lambda on, sizes: throughput(on, sizes.events), report.throughput_text, only_by_name=True),
     "kafka-streams": Part(_against(KAFKA_STREAMS), tables.peers_text, only_by_name=True),
     "quix": Part(_against(QUIX), tables.peers_text, only_by_name=True),

@@ -103,10 +103,10 @@ class Program:
         self._process.terminate()
         self.wait()
 
-    def wait(self) -> None:
-        """For its end, which is near. Raises ProgramFailed when that is not an orderly one."""
+    def wait(self, patience_s: float = STOP_PATIENCE_S) -> None:
+        """For its end. Raises ProgramFailed when that is not an orderly one."""
         try:
-            code = self._process.wait(STOP_PATIENCE_S)
+            code = self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
             raise self._failed("does not end") from None
         if code:

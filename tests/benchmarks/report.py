@@ -10,7 +10,7 @@ WIDTH = 30
 
 
 def machine_text(machine: dict[str, str]) -> str:
-    versions = ", ".join(f"{name} {machine[name]}" for name in list(machine)[4:])
+    versions = ", ".join(f"{name} {machine[name]}" for name in list(machine)[list(machine).index("python") :])
     return f"{machine['cores']} cores of {machine['cpu']}, {machine['memory']}, {machine['system']}\n{versions}"
 
 

@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from llm_orchestrator_state.client.producer import EventProducer
+from llm_orchestrator_state.client.transport import EVENT_PRODUCER
 from llm_orchestrator_state.engine.config import WorkerConfig
 from llm_orchestrator_state.kafka.cluster import Cluster
 from llm_orchestrator_state.kafka.format import CheckpointPolicy
 from llm_orchestrator_state.kafka.interface import Message
+from llm_orchestrator_state.kafka.properties import with_pass_through
 from llm_orchestrator_state.kafka.scan import scan
 from llm_orchestrator_state.kafka.topics import TopicSet, check, create
 from llm_orchestrator_state.local.process import wait_until
@@ -93,9 +95,21 @@ class Topics:
         }
         return {ENVIRONMENT_PREFIX + name.upper(): value for name, value in settings.items() if value}
 
-    def states(self) -> Iterator[Message]:
-        """The records of the state topic, partition by partition."""
-        topic = self.cluster.topics.state
+    def produce(self, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keys and values as they are. Raises KafkaException when one was not delivered."""
+        producer = Producer(with_pass_through(EVENT_PRODUCER, self.system.bootstrap, self.system.properties))
+        for key, value in records:
+            while True:
+                try:
+                    producer.produce(topic, value, key, on_delivery=_raise_failure)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        while producer.flush(1.0):
+            pass
+
+    def records(self, topic: str) -> Iterator[Message]:
+        """Of one of its topics, partition by partition."""
         reader = self.cluster.reader()
         try:
             for partition, log in self.cluster.log_ranges(topic, range(self.partitions)).items():
@@ -107,7 +121,7 @@ class Topics:
     def emitted(self) -> tuple[int, int]:
         """Records of the state topic, and the bytes of their values."""
         records = size = 0
-        for message in self.states():
+        for message in self.records(self.cluster.topics.state):
             records += 1
             size += len(message)
         return records, size
@@ -151,6 +165,11 @@ class Topics:
         except KafkaException as failure:
             if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
                 print(f"group {group} is left behind: {failure.args[0].str()}", file=sys.stderr)
+
+
+def _raise_failure(error: KafkaError | None, _: object) -> None:
+    if error:
+        raise KafkaException(error)
 
 
 @contextmanager

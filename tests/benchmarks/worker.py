@@ -1,6 +1,6 @@
 """The worker of the command line, in the same process, telling what it does: one JSON object a line.
 
-{"what": "level"}: its partitions are restored. {"what": "began"}: it has judged events, since this moment of
+{"what": "began"}: it has judged events, since this moment of
 perf_counter(). {"what": "ended"}: it has committed all that were there at the start. It is configured as the command is,
 by environment variables.
 """
@@ -20,33 +20,7 @@ from llm_orchestrator_state.cli.session import Session
 from llm_orchestrator_state.engine.progress import Progress
 from llm_orchestrator_state.engine.worker import Worker
 from llm_orchestrator_state.kafka.cluster import Cluster
-from llm_orchestrator_state.kafka.interface import LogReader
 from tests.benchmarks import machine
-
-
-class WatchedCluster(Cluster):
-    """Notes when the first record of a log arrived: recovery reads the state topic with such a reader."""
-
-    first_read: tuple[float, float] | None = None
-    """Its moment, and this process's CPU time until then."""
-
-    def reader(self) -> LogReader:
-        reader = super().reader()
-        consume = reader.consume
-
-        def noting(num_messages: int, timeout: float) -> Any:
-            messages = consume(num_messages, timeout)
-            if messages and self.first_read is None:
-                self.first_read = time.perf_counter(), time.process_time()
-            return messages
-
-        class Watched:
-            consume = staticmethod(noting)
-            assign = staticmethod(reader.assign)
-            position = staticmethod(reader.position)
-            close = staticmethod(reader.close)
-
-        return Watched()
 
 
 class Moment(NamedTuple):
@@ -66,12 +40,9 @@ class Moment(NamedTuple):
 class Course:
     """What happened between the steps of a worker."""
 
-    def __init__(self, worker: Worker, cluster: WatchedCluster, partitions: int) -> None:
+    def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._cluster = cluster
-        self._partitions = partitions
         self._last = Moment.now(worker)
-        self._level = False
         self._began: Moment | None = None
         """Before the first event was judged, and without the waiting for it."""
         self._committed: list[tuple[float, int]] = []
@@ -80,10 +51,6 @@ class Course:
     def note(self) -> None:
         before, self._last = self._last, Moment.now(self._worker)
         now = self._last
-        if not self._level and len(now.progress.partitions) == self._partitions:
-            self._level = True
-            at, cpu_s = self._cluster.first_read or (now.at, now.cpu_s)
-            say("level", seconds=now.at - at, cpu_s=now.cpu_s - cpu_s)
         if self._began is None and now.judged:
             poll = now.progress.seconds["poll"]
             worked_s = sum(now.progress.seconds.values()) - sum(before.progress.seconds.values())
@@ -103,6 +70,7 @@ class Course:
         say(
             "ended",
             events=events,
+            applied=now.progress.counts.applied,
             seconds=until - began.at,
             second_half_per_s=(events - half) / (until - half_at) if until > half_at else None,
             stages=spent,
@@ -121,7 +89,7 @@ def main(*, until_end: bool) -> None:
     call = Session(Given([], None))
     call.client_lines = True
     settings = call.settings
-    cluster = WatchedCluster(
+    cluster = Cluster(
         call.bootstrap_servers,
         call.topics,
         settings.group,
@@ -133,7 +101,7 @@ def main(*, until_end: bool) -> None:
     with command.stopping() as stop:
         worker = command._started(call, cluster)
         ends = command._ends(cluster)
-        course = Course(worker, cluster, len(ends))
+        course = Course(worker)
         with command._no_automatic_collection():
             while stop.signal is None and not (until_end and worker.at_end(ends)):
                 worker.step(command.STEP_S)

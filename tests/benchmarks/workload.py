@@ -8,23 +8,32 @@ with the next attempt; 200 runs at once, whose states grow to some 18 KB.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from llm_orchestrator_state.model.records import EventRecord
 
 
 class Shape(NamedTuple):
-    """Of a run, and how many of them are active at once. An odd number of events ends with the run's completion."""
+    """Of a run, and how many of them are active at once. An odd number of events ends with the run's completion.
+
+    result_digits: of the random result in a step's outputs.
+    """
 
     events: int
     steps: int
     active: int
+    result_digits: int = 64
 
 
 SHAPES = {"A": Shape(events=11, steps=4, active=5_000), "B": Shape(events=1_000, steps=100, active=200)}
 
 _BEGIN = 1_767_600_000_000_000  # 2026-01-05T08:00:00Z
+
+
+def of_steps(steps: int, active: int, result_digits: int = 64) -> Shape:
+    """Whole runs, in which each step is started and completed once."""
+    return Shape(2 * steps + 3, steps, active, result_digits)
 
 
 class _Run:
@@ -66,6 +75,16 @@ def created_runs(runs: int, context_bytes: int, seed: int = 11) -> Iterator[Even
         yield _event(random_bits, _uuid(random_bits), _BEGIN + number * 1_000, created)
 
 
+def with_old_runs(events: Iterable[EventRecord], old: Sequence[str], seed: int = 13) -> Iterator[EventRecord]:
+    """After every tenth event one of an old run, which is open: it may be anywhere in the store."""
+    random_bits = random.Random(seed)
+    for number, event in enumerate(events, 1):
+        yield event
+        if number % 10 == 0:
+            patch = ("ContextUpdated", {"patch": f'{{"seen":{number}}}'})
+            yield _event(random_bits, old[random_bits.randrange(len(old))], event["occurred_at"], patch)
+
+
 def _transition(random_bits: random.Random, shape: Shape, number: int) -> tuple[str, dict[str, Any]]:
     if number == 0:
         return "WorkflowCreated", _definition(random_bits) | {"context": _payload(random_bits)}
@@ -77,7 +96,7 @@ def _transition(random_bits: random.Random, shape: Shape, number: int) -> tuple[
     step = {"step_id": f"step-{index:03d}", "attempt": turn + 1}
     if number % 2 == 0:
         return "StepStarted", step | {"inputs": _payload(random_bits)}
-    return "StepCompleted", step | {"outputs": _payload(random_bits), "usage": {}}
+    return "StepCompleted", step | {"outputs": _payload(random_bits, shape.result_digits), "usage": {}}
 
 
 def _definition(random_bits: random.Random) -> dict[str, Any]:
@@ -101,10 +120,10 @@ def _event(random_bits: random.Random, run_id: str, at: int, transition: tuple[s
     }
 
 
-def _payload(random_bits: random.Random) -> str:
+def _payload(random_bits: random.Random, digits: int = 64) -> str:
     worker, duration_ms = random_bits.randrange(32), random_bits.randrange(1000, 9999)
-    result = random_bits.getrandbits(256)
-    return f'{{"worker":"worker-{worker:02d}","duration_ms":{duration_ms},"attempt":1,"result":"{result:064x}"}}'
+    result = random_bits.getrandbits(4 * digits)
+    return f'{{"worker":"worker-{worker:02d}","duration_ms":{duration_ms},"attempt":1,"result":"{result:0{digits}x}"}}'
 
 
 def _uuid(random_bits: random.Random) -> str:

@@ -78,11 +78,13 @@ def test_a_ratio_is_ours_divided_by_the_peers_under_the_same_conditions() -> Non
 def test_ours_is_also_set_beside_itself_with_checkpoints_and_beside_the_floor() -> None:
     rows = [row("ours", 300.0), row("ours_checkpoints", 240.0)]
     floors = [{"workload": "A", "events": 11, "workers": 1, "commit_ms": 100, "decode_per_s": 600.0}]
-    assert ratios(rows, floors) == {"checkpoints.A": 0.8, "floor.A.workers_1.commit_100": 0.5}
+    found = ratios(rows, floors)
+    assert found["checkpoints.A"] == 0.8
+    assert found["floor.A.workers_1.commit_100"] == 0.5
 
 
 def test_what_has_wrong_states_has_no_ratio() -> None:
-    assert ratios([row("ours", 300.0), row("quix", 0.0, wrong=1)]) == {}
+    assert not [name for name in ratios([row("ours", 300.0), row("quix", 0.0, wrong=1)]) if "quix" in name]
 
 
 def test_a_table_is_markdown_with_its_numbers_on_the_right() -> None:

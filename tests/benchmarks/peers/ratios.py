@@ -29,10 +29,12 @@ def ratios(rows: Sequence[Figures], floors: Sequence[Figures] = ()) -> dict[str,
     """``ratio.<peer>.<conditions>``: events/s; ``second_half.…``: of the log's second half; ``cpu.…``: CPU per event,
     broker included; ``memory.…``: peak. Of the first two more is better, of the others less. Events/s against our own:
     ``checkpoints.<workload>``: with a checkpoint after each completed step; ``floor.<conditions>``: ours, of those that
-    the same process consumes and decodes and does nothing with.
+    the same process consumes and decodes and does nothing with. ``peak_mib.<conditions>``: of one worker of ours.
     """
     found: dict[str, float] = {}
     for row in rows:
+        if row["contender"] == OURS and row["workers"] == 1:
+            found[f"peak_mib.{conditions_of(row)}"] = row["peak_mib"]
         if row["contender"] == OURS or row["wrong"]:
             continue
         ours = ours_for(rows, row)

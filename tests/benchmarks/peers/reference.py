@@ -39,7 +39,7 @@ class Reference:
     def compare(self, made: Topics) -> Emitted:
         latest: dict[bytes, bytes | None] = {}
         records = size = 0
-        for message in made.states():
+        for message in made.records(made.cluster.topics.state):
             value = message.value()
             latest[message.key() or b""] = value
             records += 1
