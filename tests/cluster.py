@@ -8,9 +8,10 @@ with KafkaCluster(tmp_path, size=3) as kafka:
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -19,7 +20,7 @@ from llm_orchestrator_state.local import class_data
 from llm_orchestrator_state.local.jars import kafka_jars
 from llm_orchestrator_state.local.java import find_java
 from llm_orchestrator_state.local.node import Node, kafka_uuid
-from llm_orchestrator_state.local.ports import free_ports
+from llm_orchestrator_state.local.ports import LOOPBACK, free_ports
 from llm_orchestrator_state.local.process import Process
 
 # The pipe on the shell's standard input closes when the test run ends, however it ends: then the broker goes too.
@@ -35,9 +36,17 @@ class KafkaCluster:
     """Brokers that live in one directory and die with the test run.
 
     overrides: broker properties by their Kafka names, for all nodes.
+    listeners: protocols of more listeners by their names; bootstrap_of() tells where they are.
     """
 
-    def __init__(self, directory: Path, size: int = 1, heap: str = "256m", **overrides: object) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        size: int = 1,
+        heap: str = "256m",
+        listeners: Mapping[str, str] | None = None,
+        **overrides: object,
+    ) -> None:
         self._java = find_java()
         self._jars = kafka_jars(self._java)
         self._cluster_id = kafka_uuid()
@@ -45,7 +54,25 @@ class KafkaCluster:
         self._nodes = [
             Node(directory / f"node{n}", n, ports[:size], ports[size:], overrides, heap) for n in range(size)
         ]
+        self._more = {name: free_ports(size) for name in listeners or {}}
+        self._nodes = [self._with_listeners(node, listeners or {}) for node in self._nodes]
         self._running: dict[int, _Running] = {}
+
+    def _with_listeners(self, node: Node, protocols: Mapping[str, str]) -> Node:
+        own, where = node.properties(), "".join(f",{name}://{self._address(name, node.number)}" for name in protocols)
+        kinds = "".join(f",{name}:{protocol}" for name, protocol in protocols.items())
+        more = {
+            "listeners": f"{own['listeners']}{where}",
+            "advertised.listeners": f"{own['advertised.listeners']}{where}",
+            "listener.security.protocol.map": f"{own['listener.security.protocol.map']}{kinds}",
+        }
+        return dataclasses.replace(node, overrides={**node.overrides, **more})
+
+    def _address(self, listener: str, number: int) -> str:
+        return f"{LOOPBACK}:{self._more[listener][number]}"
+
+    def bootstrap_of(self, listener: str) -> str:
+        return ",".join(self._address(listener, node.number) for node in self._nodes)
 
     @property
     def bootstrap(self) -> str:

@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from llm_orchestrator_state.errors import Connection, StateDirectory, TopicMismatch
+from llm_orchestrator_state.kafka.acls import rules
 from llm_orchestrator_state.kafka.direct import ClockReading
 from llm_orchestrator_state.kafka.inspection import PartitionReplicas, assigned_partitions
 from llm_orchestrator_state.kafka.topics import TopicSet
 from llm_orchestrator_state.operations.checks.brokers import clock_finding, setting_problems
 from llm_orchestrator_state.operations.checks.host import files_needed
-from llm_orchestrator_state.operations.checks.topics import access_finding, replica_problems, worker_rights
+from llm_orchestrator_state.operations.checks.topics import access_finding, replica_problems
 from llm_orchestrator_state.operations.checks.work import (
     lag_findings,
     rejection_findings,
@@ -178,16 +179,21 @@ def test_a_single_replica_is_a_warning_only_where_there_could_be_more() -> None:
 
 
 def test_rights_that_a_worker_lacks_are_named_by_topic() -> None:
-    allowed = {topic: frozenset(rights) for topic, rights in worker_rights(TOPICS).items()}
+    allowed: dict[str, frozenset[str]] = {}
+    for rule in rules("processor", TOPICS, "g"):
+        allowed[rule.name] = allowed.get(rule.name, frozenset({"DESCRIBE"})) | {rule.operation}
     assert access_finding(TOPICS, allowed).outcome == "ok"
     reader = allowed | {"p.state": frozenset({"READ", "DESCRIBE", "DESCRIBE_CONFIGS"})}
     reader["p.rejections"] = frozenset()
     del reader["p.outputs"]
     found = access_finding(TOPICS, reader)
     assert found.outcome == "warning"
-    assert found.found.endswith("it lacks WRITE on p.state; DESCRIBE, DESCRIBE_CONFIGS, WRITE on p.rejections")
-    assert "may not publish" in found.found
-    assert "may publish" in access_finding(TOPICS, {"p.events": frozenset({"WRITE"})}).found
+    assert found.found.endswith("it lacks WRITE on p.state; WRITE, DESCRIBE_CONFIGS on p.rejections")
+    assert "has no role" in found.found
+    assert found.advice
+    assert "llm-orchestrator-state topics acls --role processor " in found.advice
+    publisher = {name: frozenset({"WRITE"} if name == "p.events" else ()) for name in TOPICS.names().values()}
+    assert "what a publisher does, and is no worker" in access_finding(TOPICS, publisher).found
 
 
 def test_the_files_needed_grow_with_the_partitions() -> None:

@@ -1,4 +1,4 @@
-"""``topics create|check|describe``."""
+"""``topics create|check|describe|acls``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..hints import command
+from .acls import acls
 from .commands import Command, Group
 from .session import session
 from .terminal import as_json, counted, data, record, say, table
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=Group, help="The topic set: <prefix>.events, .state, .checkpoints, .outputs, .rejections and .meta."
 )
+
+app.command(cls=Command)(acls)
 
 _ABSENT = {"inline_limit": "everything inline", "rebuilt_from": "no other topic set"}
 """What it means that a format does not have something."""

@@ -66,7 +66,7 @@ class Cluster:
         return self._transactional_id_of(self.instance_id)
 
     def _transactional_id_of(self, instance_id: str) -> str:
-        return f"{self.topics.prefix}.{instance_id}"
+        return f"{self.topics.transactional_ids}{instance_id}"
 
     def identity(self) -> Identity:
         """Raises TopicMismatch when there is no events topic."""

@@ -57,6 +57,11 @@ class TopicSet(msgspec.Struct, frozen=True):
     def meta(self) -> str:
         return f"{self.prefix}.meta"
 
+    @property
+    def transactional_ids(self) -> str:
+        """What all the workers' transactional ids begin with."""
+        return f"{self.prefix}."
+
     def names(self) -> dict[str, str]:
         """From role (``events`` …) to topic name."""
         return {role: f"{self.prefix}.{role}" for role in SETTINGS}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ...errors import Connection, TopicMismatch
+from ...hints import command
 from ...kafka import topics as topic_set
+from ...kafka.acls import ROLES, Role, rules
 from ...kafka.inspection import PartitionReplicas, has_authorizer, replicas, rights
 from ...kafka.topics import TopicSet
 from ..deployment import Deployment
@@ -73,20 +75,6 @@ def replica_problems(
             )  # fmt: skip
 
 
-def worker_rights(names: TopicSet) -> dict[str, set[str]]:
-    """What a worker must be allowed, by topic."""
-    reads = {"READ", "DESCRIBE", "DESCRIBE_CONFIGS"}
-    writes = {"WRITE", "DESCRIBE", "DESCRIBE_CONFIGS"}
-    return {
-        names.events: reads,
-        names.meta: reads,
-        names.state: reads | writes,
-        names.checkpoints: writes,
-        names.outputs: writes,
-        names.rejections: writes,
-    }
-
-
 def access(deployment: Deployment) -> Iterator[Finding]:
     if not has_authorizer(deployment.admin, deployment.reachable()[0].id):
         yield ok("access", "the brokers have no authorizer: everybody may do everything")
@@ -99,17 +87,25 @@ def access(deployment: Deployment) -> Iterator[Finding]:
 
 
 def access_finding(names: TopicSet, allowed: Mapping[str, frozenset[str]]) -> Finding:
-    """allowed: on the topics that exist."""
-    unseen = "the group and transactional ids cannot be looked at from here"
-    missing = {
-        topic: sorted(wanted - allowed[topic]) for topic, wanted in worker_rights(names).items() if topic in allowed
-    }
-    lacks = "; ".join(f"{', '.join(which)} on {topic}" for topic, which in missing.items() if which)
-    publishes = "may" if "WRITE" in allowed.get(names.events, ()) else "may not"
-    if lacks:
+    """allowed: on the topics that exist, with what other rights imply."""
+    fitting = [role for role in ROLES if not _lacking(role, names, allowed)]
+    roles = f"may do on the topics what a {' and a '.join(fitting)} does" if fitting else "has no role"
+    lacking = _lacking("processor", names, allowed)
+    if lacking:
+        lacks = "; ".join(f"{', '.join(which)} on {topic}" for topic, which in lacking.items())
         return warning(
             "access",
-            f"this principal {publishes} publish events, and is no worker: it lacks {lacks}",
-            "if it is a worker's, allow that with kafka-acls (README, Running workers)",
+            f"this principal {roles}, and is no worker: it lacks {lacks}",
+            f"if it is a worker's, do what `{command('topics', 'acls', '--role', 'processor', '--principal', 'User:NAME')}` "
+            "prints",
         )
-    return ok("access", f"this principal may do on the topics what a worker does; {unseen}")
+    return ok("access", f"this principal {roles}; the group and transactional ids cannot be looked at from here")
+
+
+def _lacking(role: Role, names: TopicSet, allowed: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
+    """By topic that exists."""
+    missing: dict[str, list[str]] = {}
+    for rule in rules(role, names, group=""):
+        if rule.resource == "topic" and rule.operation not in allowed.get(rule.name, {rule.operation}):
+            missing.setdefault(rule.name, []).append(rule.operation)
+    return missing
