@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import logging
 import sys
@@ -15,6 +16,9 @@ MAX_FAILURES = 30
 
 COLLECT_EVERY = 200
 """Schedules between two garbage collections: what a schedule leaves is small and cyclic."""
+
+STUCK_S = 300.0
+"""For as many schedules, which take seconds: one of them has not come to its end, and the stack tells where."""
 
 
 def main() -> int:
@@ -41,6 +45,7 @@ def run(first: int, end: int, *, trace: bool, keep_going: bool) -> int:
     failed = 0
     began = time.perf_counter()
     gc.disable()
+    faulthandler.dump_traceback_later(STUCK_S, exit=True)
     for seed in range(first, end):
         try:
             run_schedule(seed, trace=print if trace else None)
@@ -54,10 +59,12 @@ def run(first: int, end: int, *, trace: bool, keep_going: bool) -> int:
             if not keep_going or failed == MAX_FAILURES:
                 break
         if (seed - first) % COLLECT_EVERY == COLLECT_EVERY - 1:
+            faulthandler.dump_traceback_later(STUCK_S, exit=True)
             gc.unfreeze()  # a worker freezes what it begins with
             gc.collect()
     else:
         seed = end - 1
+    faulthandler.cancel_dump_traceback_later()
     count = seed + 1 - first
     elapsed = time.perf_counter() - began
     print(f"{count - failed} of {count} schedules clean, {count / elapsed * 60:,.0f} a minute")

@@ -151,6 +151,24 @@ def test_rolling_back_forgets_everything_since_the_last_commit() -> None:
     assert (now["version"], list(now["steps"])) == (3, ["a"])
 
 
+def test_however_often_a_registry_does_not_answer_its_event_is_judged_when_it_does() -> None:
+    registry = FakeRegistry({})
+
+    def away(schema_id: int) -> object:
+        raise Connection("the registry is away")
+
+    partition = Partition(codec=Codec(registry), most_uncommitted=1_000)
+    partition.append(KEY, b"\0\0\0\0\7" + partition.codec.encode_event(BEGIN[0])[5:])
+    answer, registry.schema_of = registry.schema_of, away  # type: ignore[method-assign]
+    for _ in range(1_000 // len(partition.log[0].value() or b"") + 2):
+        with pytest.raises(Connection):
+            partition.judge()
+    registry.schemas[7] = current("TransitionEvent")
+    registry.schema_of = answer  # type: ignore[method-assign]
+    partition.judge()
+    assert partition.task.position == 1
+
+
 def test_where_a_registry_does_not_answer_the_partition_stops_before_that_event() -> None:
     registry = FakeRegistry({})
 

@@ -75,6 +75,9 @@ class PartitionTask:
         Raises errors.Connection, at the record that needs it, while a schema registry does not answer: what precedes
         is judged, position says where it stopped.
         """
+        if not self.uncommitted:
+            # records that could not be judged were counted: in the end nothing would be taken, and nothing committed
+            self._uncommitted_bytes = 0
         taken = 0
         while taken < len(messages) and self._uncommitted_bytes < self._most_uncommitted:
             chunk = messages[taken : taken + self._chunk]
