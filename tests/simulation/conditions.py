@@ -12,8 +12,8 @@ from llm_orchestrator_state.kafka.format import CheckpointPolicy
 
 DEFAULT_CACHE = 32 * 1024 * 1024
 
-SMALL_STATE = 2_500
-"""Bytes: two or three times a state without large values, so that some events fit and some do not."""
+SMALL_STATE = 4_000
+"""Bytes: a few times a state without large values, so that some events fit and some do not."""
 SMALL_REJECTION = 900
 
 _SMALL_COMMITS = {

@@ -157,6 +157,8 @@ class SimConsumer:
 
     def pause(self, partitions: list[TopicPartition]) -> None:
         fault = self._faults.draw("pause")
+        if fault == FAIL:
+            raise failure(KafkaError._STATE, "Failed to pause")
         for tp in partitions:
             self._fetch(tp.partition)
             self.paused.add(tp.partition)

@@ -26,7 +26,7 @@ class Scene:
             fail=level,
             unknown=level,
             crash=level / 4 * rng.random(),
-            stall=rng.choice((0, 0, 0.002, 0.01)),
+            stall=rng.choice((0, 0, 0.004, 0.03)),
             lazy=level * 10,
         )
         self.calm = False

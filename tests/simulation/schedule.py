@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 
 from tests.simulation import conditions
@@ -24,13 +24,13 @@ REFUSED = 0.1
 
 class Schedule:
     def __init__(
-        self, rng: Random, given: Conditions, emphasis: dict[str, float] | None, trace: Callable[[str], None] | None
+        self, rng: Random, given: Conditions, emphasis: Mapping[str, float] | None, trace: Callable[[str], None] | None
     ) -> None:
         self._rng = rng
         self._scene = Scene(rng, given, trace)
         self._fleet = Fleet(self._scene)
         self._accidents = Accidents(self._scene, given, self._fleet)
-        self._act = self._chooser(self._weights(given) | (emphasis or {}))
+        self._act = self._chooser({**self._weights(given), **(emphasis or {})})
         self._fleet.meanwhile = self._chooser(_MEANWHILE)
 
     def _weights(self, given: Conditions) -> dict[str, float]:
@@ -69,13 +69,18 @@ class Schedule:
 
 
 def run_schedule(
-    seed: int, *, emphasis: dict[str, float] | None = None, trace: Callable[[str], None] | None = None
+    seed: int,
+    *,
+    given: Mapping[str, object] | None = None,
+    emphasis: Mapping[str, float] | None = None,
+    trace: Callable[[str], None] | None = None,
 ) -> None:
     """Same arguments, same run. Raises Violation or the worker's own exception.
 
-    `emphasis` replaces weights of Schedule._weights(), for a schedule that is to dwell on some accidents.
+    For a schedule that is to dwell on some accidents, `given` replaces fields of its Conditions, and `emphasis` weights
+    of Schedule._weights().
     """
     rng = Random(seed)
-    given = conditions.drawn(rng)
-    with given.in_force():
-        Schedule(rng, given, emphasis, trace).run()
+    drawn = conditions.drawn(rng)._replace(**(given or {}))  # type: ignore[arg-type] # a table's values, of any field
+    with drawn.in_force():
+        Schedule(rng, drawn, emphasis, trace).run()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from ..errors import Connection, CorruptStore, Fenced, OffsetMismatch
+from ..errors import Connection, CorruptStore, Fenced
 from ..kafka import codes
 from ..kafka.interface import Kafka, Message
 from ..store.interface import Positions, Stores
@@ -197,10 +197,12 @@ class Worker:
             self._rejoin(error)
             return
         if code in {codes.AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
-            raise OffsetMismatch(
-                f"{self._config.topics.events}[{message.partition()}]: the position is outside the log "
-                f"({error.str()}): it was trimmed or made anew under a running worker"
-            )
+            # trimmed or made anew under us, or what others had judged was trimmed while this process stood still: the
+            # start-up path tells these apart
+            log.warning("%s[%d]: %s", self._config.topics.events, message.partition(), error.str())
+            if self._partitions.task(message.partition()):
+                self._partitions.reopen(message.partition())
+            return
         if code in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}:
             raise Connection(f"not allowed: {error.str()}; see the README for the ACLs that a worker needs")
         log.warning("consumer: %s", error.str())
