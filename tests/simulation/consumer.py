@@ -99,10 +99,12 @@ class SimConsumer:
         self._faults.settle(fault, "close")
 
     def _serve(self) -> None:
-        """Run the rebalance callbacks that are due."""
+        """Run the rebalance callbacks that are due; what comes up meanwhile waits for the next call."""
         membership = self.membership
         membership.run(self._cluster.clock.now)
-        while membership.events:
+        for _ in range(len(membership.events)):
+            if not membership.events:
+                return  # thrown out meanwhile
             kind, partitions = membership.events.pop(0)
             if kind == LOST:
                 partitions = list(membership.owned)

@@ -195,12 +195,6 @@ _TRANSACTIONS = (
         rare=True,
     ),
     _guard(
-        "without a membership nothing is committed",
-        TRANSACTION, "return Outcome.ABORTED, {}  # no member",
-        ("if offsets and group_metadata is None:", "if False:"),
-        rare=True, pause=10, resume=10,
-    ),
-    _guard(
         "a record that the full queue refused is produced again",
         TRANSACTION, "except BufferError:",
         ("except BufferError:  # the client's queue is full\n", "except BufferError:\n                    break\n"),
@@ -343,12 +337,6 @@ _RECOVERY = (
         ("known = greatest + 1", "pass"),
         start=2, stop=6, lose_group_offsets=8, delete_directory=6,
         rare=True,
-    ),
-    _guard(
-        "a group that went on meanwhile was not set back",
-        RECOVERY, 'raise Connection(f"partition {partition}: the group went on while it was opened")',
-        ("if self._kafka.group_offsets([partition])[partition] != committed:", "if False:"),
-        rare=True, pause=10, resume=10,
     ),
     _guard(
         "a group that was set back is refused",

@@ -1,7 +1,7 @@
 """Each safeguard inside the engine is reached, and needed: without it, some schedule fails.
 
 test_rules.py shows the second from outside, at the engine's ports. What takes more schedules than the suite has time
-for is shown by name: python -m tests.simulation --without "a part of its rule".
+for is shown by name: python -m tests.simulation --seeds 0:5000 --without "a part of its rule".
 """
 
 from __future__ import annotations
