@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +20,8 @@ ENCODER = EventEncoder()
 
 texts = st.text(max_size=20)
 counts = st.integers(0, 2**31 - 1)
-instants = st.datetimes(timezones=st.timezones())
+# one day from the years' ends, which other zones' clocks have in another year
+instants = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.timezones())  # noqa: DTZ001
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),

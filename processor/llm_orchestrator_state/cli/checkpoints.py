@@ -34,7 +34,7 @@ def checkpoints(
     run_id, call = canonical(run), session(context)
     with one_run(call, run_id):
         pass  # only that there is such a run is asked
-    kept = _kept(call, run_id)
+    kept = _kept(call, run_id, values=json)
     if json:
         for each in kept:
             data(write_checkpoint(each.checkpoint))
@@ -59,10 +59,11 @@ def restore(
     wanted = None if checkpoint is None else canonical(checkpoint, "checkpoint")
     call = session(context)
     with one_run(call, run_id) as (runs, state):
-        chosen = _chosen(_kept(call, run_id), run_id, wanted)
+        # with its references: what the run still has is not sent, and not written, a second time
+        chosen = _chosen(_kept(call, run_id, values=False), run_id, wanted)
         snapshot = chosen["snapshot"]
         fields = {"checkpoint_id": chosen["id"], "snapshot": snapshot}
-        now = change(call, runs, state, "WorkflowRestored", fields, timeout_s)
+        now = change(call, runs, state, "WorkflowRestored", fields, timeout_s, values=json)
     to = f"checkpoint {chosen['id']} of step {chosen['step_id']}, version {chosen['version']}"
     tell(state, now, json=json, to=to, gone=_gone(state, snapshot))
 
@@ -72,12 +73,13 @@ def _gone(state: StateRecord, snapshot: StateRecord) -> str:
     return f"steps that came later: {', '.join(later)}" if later else ""
 
 
-def _kept(call: Session, run_id: str) -> list[Kept]:
-    from ..client.checkpoints import kept_checkpoints
+def _kept(call: Session, run_id: str, *, values: bool) -> list[Kept]:
+    from ..client.checkpoints import complete_checkpoints, kept_checkpoints
     from ..client.read import partitions_of
 
-    topic = call.topics.checkpoints
-    return kept_checkpoints(call.log, topic, len(partitions_of(call.log.admin, topic)), call.codec, run_id)
+    partitions = len(partitions_of(call.log.admin, call.topics.checkpoints))
+    kept = complete_checkpoints if values else kept_checkpoints
+    return kept(call.log, call.topics, partitions, call.codec, run_id)
 
 
 def _chosen(kept: list[Kept], run_id: str, wanted: str | None) -> CheckpointRecord:

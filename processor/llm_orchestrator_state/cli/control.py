@@ -87,5 +87,5 @@ def _change(
     call = session(context)
     with one_run(call, run_id) as (runs, state):
         before(state)
-        now = change(call, runs, state, kind, fields, timeout_s)
+        now = change(call, runs, state, kind, fields, timeout_s, values=json)
     tell(state, now, json=json)

@@ -41,10 +41,15 @@ def home(call: Session, run_id: str) -> int:
 
 
 @contextmanager
-def one_run(call: Session, run_id: str, *, no_cache: bool = False) -> Iterator[tuple[StateReader, StateRecord]]:
-    """A reader of the run's partition, and the run as it is now. Raises as reading() does, and NotFound."""
+def one_run(
+    call: Session, run_id: str, *, no_cache: bool = False, values: bool = False
+) -> Iterator[tuple[StateReader, StateRecord]]:
+    """A reader of the run's partition, and the run as it is now. Raises as reading() does, and NotFound.
+
+    values: with its large values.
+    """
     with reading(call, no_cache=no_cache, partitions=[home(call, run_id)]) as runs:
-        state = runs.record(run_id)
+        state = runs.record(run_id, values=values)
         if state is None:
             raise NotFound(f"no run {run_id} in {call.topics.state}; `{command('list')}` shows the runs there are")
         yield runs, state

@@ -66,7 +66,7 @@ def purge(
     if not any(map(len, pages.values())):
         say(f"no {' or '.join(statuses)} run in {call.topics.state} was not updated for {older_than}")
     elif dry_run:
-        _show((Purged(state, "matched") for page in pages.values() for state in page.records()), json=json)
+        _show((Purged(state, "matched") for page in pages.values() for state in page.bare()), json=json)
         say(f"{found} would be deleted")
     else:
         confirm(
@@ -95,7 +95,7 @@ def _counted(pages: dict[str, Page]) -> str:
 
 def _purge(call: Session, pages: dict[str, Page], timeout_s: float, *, json: bool) -> None:
     total = sum(map(len, pages.values()))
-    states = (state for page in pages.values() for state in page.records())
+    states = (state for page in pages.values() for state in page.bare())
     numbers: Counter[str] = Counter()
     stuck: Purged | None = None
     with progress("purging", "runs", hidden=json and sys.stdout.isatty()) as shown:

@@ -34,7 +34,7 @@ class Seen(NamedTuple):
             state["status"],
             {step_id: (step["status"], step["attempt"]) for step_id, step in state["steps"].items()},
             dict(state["usage"]),
-            hash(state["context"]),
+            _context(state),
             state["checkpoint_count"],
         )
 
@@ -50,12 +50,18 @@ def changes_text(before: Seen | None, state: StateRecord) -> str:
     if len(steps) > MOST_TOLD:
         told.append(f"{len(steps) - MOST_TOLD} more steps")
     if before is not None:
-        if hash(state["context"]) != before.context:
+        if _context(state) != before.context:
             told.append("context updated")
         told += _of_usage(before.usage, state["usage"])
         if not told and state["checkpoint_count"] > before.checkpoints:
             told.append("checkpoint")
     return ", ".join(told) or f"version {state['version']}"
+
+
+def _context(state: StateRecord) -> int:
+    """What tells it from another one."""
+    ref = state["context_ref"]
+    return hash(state["context"] if ref is None else ref["sha256"])
 
 
 def _of_run(before: Seen | None, state: StateRecord) -> Iterator[str]:

@@ -32,7 +32,7 @@ def get(
     run_id = canonical(run)
     from ..model.form_writing import write_state
 
-    with one_run(session(context), run_id, no_cache=no_cache) as (_, state):
+    with one_run(session(context), run_id, no_cache=no_cache, values=True) as (_, state):
         pass  # what is printed must not keep the cache from others
     if json:
         data(write_state(state))
@@ -60,11 +60,13 @@ def list_(
     topic = call.topics.state
     with reading(call, no_cache=no_cache) as runs:
         page = runs.list(limit=limit, **wanted)
-    if json:
-        for state in page.records():
-            data(write_state(state))
-    elif page:
-        table(_run_columns(), map(_row, page.records()))
+        if json:
+            for state in page.records():
+                data(write_state(state))
+            return
+    # a table shows no values, and what is printed must not keep the cache from others
+    if page:
+        table(_run_columns(), map(_row, page.bare()))
     else:
         say(f"no runs in {topic} are as asked for" if any(wanted.values()) else f"no runs in {topic}")
 

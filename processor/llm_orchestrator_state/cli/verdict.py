@@ -54,9 +54,18 @@ def _is_text(value: str) -> bool:
 
 
 def change(
-    call: Session, runs: StateReader, state: StateRecord, kind: str, fields: dict[str, Any], timeout_s: float
+    call: Session,
+    runs: StateReader,
+    state: StateRecord,
+    kind: str,
+    fields: dict[str, Any],
+    timeout_s: float,
+    *,
+    values: bool,
 ) -> StateRecord | None:
     """Publish such an event; returns the run's state with it applied, None where it is deleted.
+
+    values: whether with its large ones.
 
     Raises:
         EventRejected: with what would help.
@@ -82,7 +91,7 @@ def change(
             f"{who_judges(call, delivered[0].partition)}; it is judged when one comes to it, and counts if the run has not "
             "changed until then"
         ) from None
-    return runs.record(state["id"])
+    return runs.record(state["id"], values=values)
 
 
 def who_judges(call: Session, partition: int) -> str:

@@ -87,13 +87,12 @@ def _ended_by_sigterm() -> Iterator[None]:
 def _follow(call: Session, runs: StateReader, wanted: Filters, lines: _Lines, run_id: str | None = None) -> None:
     with runs.watch(**wanted) as changes:
         if run_id is not None:
-            lines.print(run_id, runs.record(run_id), matches=True)
+            lines.print(run_id, runs.record(run_id, values=lines.json), matches=True)
         say(f"watching {run_id or call.topics.state}; Ctrl-C ends")
         while _is_read():
-            change = changes.next(LOOK_S)
+            change = changes.next_record(LOOK_S, values=lines.json)
             if change is not None and run_id in {None, change.run_id}:
-                # not the change's own state: in a record the numbers keep their digits
-                lines.print(change.run_id, runs.record(change.run_id), matches=change.matches)
+                lines.print(change.run_id, change.state, matches=change.matches)
 
 
 def _is_read() -> bool:
@@ -107,7 +106,7 @@ class _Lines:
     """On stdout, one a change, each flushed."""
 
     def __init__(self, *, json: bool, one_run: bool, stale_for: str | None) -> None:
-        self._json = json
+        self.json = json
         self._one_run = one_run
         self._stale_for = stale_for
         self._seen: OrderedDict[str, Seen | None] = OrderedDict()
@@ -126,7 +125,7 @@ class _Lines:
         self._seen.move_to_end(run_id)
         if len(self._seen) > MOST_SEEN:
             self._seen.popitem(last=False)
-        if self._json:
+        if self.json:
             data(state_line(run_id, state))
         else:
             what = f"no event for {self._stale_for}" if has_grown_stale else ""

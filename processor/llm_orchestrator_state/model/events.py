@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 from msgspec import Struct, field
 
 from ..errors import Serialization
+from .carried import WHOLE_STATES, with_references
 from .instants import from_micros, now, to_micros
 from .json_objects import uuid_object
 from .kinds import KINDS, Transition
@@ -60,5 +61,12 @@ class TransitionEvent(Struct, frozen=True, kw_only=True):
             "occurred_at": to_micros(self.occurred_at),
             "expected_version": self.expected_version,
             "fencing_token": self.fencing_token,
-            "transition": (type(self.transition).__name__, self.transition.to_fields()),
+            "transition": (type(self.transition).__name__, self._fields()),
         }
+
+    def _fields(self) -> dict[str, Any]:
+        fields = self.transition.to_fields()
+        for name in WHOLE_STATES & fields.keys():
+            if fields[name] is not None:
+                fields[name] = with_references(fields[name])
+        return fields

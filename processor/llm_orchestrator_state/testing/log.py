@@ -10,6 +10,7 @@ from ..client.reading.checkpoints import CheckpointFeed, id_reader
 from ..client.reading.feeds import Place, StateFeed, TableFeed
 from ..client.reading.followed import Followed
 from ..client.reading.life import Life
+from ..client.reading.moves import Moves
 from ..client.reading.run import RunReader
 from ..engine.outputs import Record
 from ..engine.task import PartitionTask
@@ -69,12 +70,15 @@ class Message(NamedTuple):
 class Log:
     """What is written is in the tables when write() returns. Threads may share one.
 
-    tables: as a reader of the topics has them; its lock is that of ``life``. rejections: oldest first.
+    tables, outputs: as a reader of the topics has them; their lock is that of ``life``. moves: told of their changes.
+    rejections: oldest first.
     """
 
     def __init__(self, partitions: int, checkpoints: Policy, codec: Codec) -> None:
         self.life = Life()
+        self.moves = Moves(self.life)
         self.tables = Followed(partitions)
+        self.outputs: dict[int, TableFeed] = {}
         self.rejections: list[RejectedEvent] = []
         self._lock = Lock()
         """Held while an event is judged; the lock of the tables is taken within it."""
@@ -84,6 +88,7 @@ class Log:
             # one store: what is folded from is what the state topic has
             states, kept = MemoryStore(), MemoryStore()
             self._tasks.append(PartitionTask("events", p, partitions, checkpoints, codec, states, 0, 1 << 30))
+            self.outputs[p] = TableFeed(Place("outputs", p), MemoryStore(), begin, self.life)
             self.tables.states[p] = StateFeed(Place("state", p), states, begin, self.life, self.tables.index, runs)
             self.tables.checkpoints[p] = CheckpointFeed(Place("checkpoints", p), kept, begin, self.life, checkpoint_id)
 
@@ -101,6 +106,8 @@ class Log:
         _take(self.tables.checkpoints[task.partition], changes.checkpoints)
         _take(self.tables.states[task.partition], changes.states)
         task.commit()
+        with self.life.lock:
+            self.moves.moved()
         return offset
 
     def has(self, partition: int, offset: int) -> bool:

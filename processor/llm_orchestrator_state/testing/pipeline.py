@@ -11,6 +11,7 @@ import msgspec
 from ..client.publishing import AsyncPublisher, Publisher
 from ..client.reading import AsyncStateReader, StateReader
 from ..client.reading.filter import RunFilter
+from ..client.reading.waiting import answer
 from ..client.transport import Headers, OnDelivery
 from ..errors import InvalidState
 from ..kafka.properties import MAX_EVENT_BYTES
@@ -34,7 +35,7 @@ class InMemoryPipeline:
     def __init__(self, partitions: int = 1, checkpoints: Policy = "step") -> None:
         self._codec = Codec()
         self._log = Log(partitions, checkpoints, self._codec)
-        self._queries = self.core().queries
+        self._answers = self.core().answers
 
     @property
     def rejections(self) -> list[RejectedEvent]:
@@ -76,15 +77,15 @@ class InMemoryPipeline:
 
     def state(self, run_id: UUID | str) -> WorkflowState | None:
         """The run's state; None where there is none."""
-        return self._queries.get(run_id)
+        return answer(self._answers.state(run_id))
 
     def states(self) -> list[WorkflowState]:
         """All runs, ordered by id."""
-        return sorted(self._queries.runs(RunFilter(), None, None), key=lambda state: state.id)
+        return sorted(self._answers.runs(RunFilter(), None, None), key=lambda state: state.id)
 
     def checkpoints(self, run_id: UUID | str) -> list[Checkpoint]:
         """The run's kept checkpoints, oldest first."""
-        return self._queries.checkpoints(run_id)
+        return answer(self._answers.checkpoints(run_id))
 
 
 class _InMemoryTransport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -11,6 +12,8 @@ from ..client.reading import AsyncStateReader, Lag, Progress, StateReader
 from ..client.reading.core import CLOSED, Core
 from ..client.reading.life import Life, fulfil, refuse
 from ..client.reading.opening import Opening
+from ..client.reading.references import Value
+from ..client.reading.values import Values
 from ..client.reading.window import Window
 from ..errors import Closed, Configuration, EventRejected
 from .log import Log
@@ -18,11 +21,25 @@ from .log import Log
 T = TypeVar("T")
 
 
+class LogValues(Values):
+    """What a log's outputs topic has."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def fetch(self, partition: int, keys: Sequence[bytes]) -> Future[list[Value | None]]:
+        with self._log.life.lock:
+            texts = self._log.outputs[partition].values(keys)
+        future: Future[list[Value | None]] = Future()
+        fulfil(future, [None if text is None else Value.of(text) for text in texts])
+        return future
+
+
 class LogCore(Core):
     """A log's own tables: nothing in it is ever waited for."""
 
     def __init__(self, log: Log) -> None:
-        super().__init__(Life(log.life.lock), log.tables, None)
+        super().__init__(Life(log.life.lock), log.tables, None, LogValues(log), log.moves)
         self._log = log
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ from ...model.kinds import (
 from ...model.status import WorkflowStatus
 from ...model.verdicts import Code
 from .beginning import Beginning
+from .given_state import without_cleared
 from .ids import child_id_for, event_id_for
 from .outcome import error_text, error_type
 
@@ -157,7 +158,7 @@ class RunEvents:
 
     def restored(self, checkpoint: Checkpoint) -> TransitionEvent:
         self._check()
-        snapshot = checkpoint.snapshot
+        snapshot = without_cleared(checkpoint.snapshot)
         event = self._event(WorkflowRestored(checkpoint_id=checkpoint.id, snapshot=snapshot))
         if not snapshot.is_active():
             self._phase = Phase.ENDED

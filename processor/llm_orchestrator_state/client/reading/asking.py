@@ -45,6 +45,8 @@ class Feeds(Protocol):
     @property
     def checkpoints(self) -> Mapping[int, TableFeed]: ...
     @property
+    def outputs(self) -> Mapping[int, TableFeed]: ...
+    @property
     def rejections(self) -> Mapping[int, RejectionFeed]: ...
 
     def missing(self) -> str | None: ...
@@ -217,7 +219,8 @@ class Asker:
 
     def _compare(self) -> None:
         self._raise_if_gone()
-        feeds = self._tables()
+        tables = self._tables()
+        feeds = [*tables, *self._feeds.outputs.values()]
         at = time.time()
         stable: dict[Place, int] = {}
         for topic in {feed.place.topic for feed in feeds}:
@@ -227,7 +230,8 @@ class Asker:
         with self._life.lock:
             for feed in feeds:
                 feed.seen_end(stable[feed.place], at)
-            behind = sum(max(0, stable[feed.place] - feed.position) for feed in feeds)
+            # a value that is not in the index yet is waited for, and is never told as missing
+            behind = sum(max(0, stable[feed.place] - feed.position) for feed in tables)
             asked, self._lag_asked = self._lag_asked, []
         lag = Lag(behind, self.level_at())
         for each in asked:

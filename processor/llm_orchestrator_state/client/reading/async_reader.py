@@ -18,7 +18,7 @@ from ...model.state import WorkflowState
 from ...model.status import WorkflowStatus
 from ..producer import Delivered
 from .asking import Lag
-from .change import Change
+from .change import Change, as_change
 from .core import Core
 from .filter import Filters, RunFilter, run_key
 from .following import Progress
@@ -26,8 +26,9 @@ from .kafka_core import KafkaCore
 from .opening import Opening
 from .options import TOPIC_PREFIX, Options
 from .page import Page
-from .reader import LAG_S, PROGRESS_S, OnItsWay, not_as_expected, not_ready, not_settled, resume_point
+from .reader import LAG_S, PROGRESS_S, OnItsWay, not_as_expected, not_fetched, not_ready, not_settled, resume_point
 from .resume import ResumePoint
+from .waiting import awaited
 from .watching import Watch
 
 T = TypeVar("T")
@@ -118,21 +119,21 @@ class AsyncStateReader:
 
     async def get(self, run_id: UUID | str) -> WorkflowState | None:
         """See StateReader.get()."""
-        return (await self._ready()).queries.get(run_id)
+        return await awaited((await self._ready()).answers.state(run_id))
 
-    async def record(self, run_id: UUID | str) -> StateRecord | None:
+    async def record(self, run_id: UUID | str, *, values: bool = True) -> StateRecord | None:
         """See StateReader.record()."""
-        return (await self._ready()).queries.record(run_id)
+        return await awaited((await self._ready()).answers.record(run_id, values=values))
 
     async def by_workflow_id(self, workflow_id: str, *, limit: int | None = None) -> Page:
         """See StateReader.by_workflow_id()."""
         return await self.list(workflow_id=workflow_id, limit=limit)
 
     async def list(self, *, limit: int | None = None, cursor: str | None = None, **filters: Unpack[Filters]) -> Page:
-        """See StateReader.list()."""
-        queries, wanted = (await self._ready()).queries, RunFilter.of(filters)
+        """See StateReader.list(). The large values of the whole page are fetched before it is returned: give a limit."""
+        answers, wanted = (await self._ready()).answers, RunFilter.of(filters)
         # in a thread: of a million runs it takes a second
-        return await asyncio.to_thread(queries.runs, wanted, limit, cursor)
+        return await asyncio.to_thread(lambda: answers.runs(wanted, limit, cursor).loaded())
 
     async def counts(self) -> dict[WorkflowStatus, int]:
         """See StateReader.counts()."""
@@ -146,11 +147,11 @@ class AsyncStateReader:
 
     async def checkpoints(self, run_id: UUID | str) -> List[Checkpoint]:
         """See StateReader.checkpoints()."""
-        return (await self._ready()).queries.checkpoints(run_id)
+        return await awaited((await self._ready()).answers.checkpoints(run_id))
 
     async def latest_checkpoint(self, run_id: UUID | str) -> Checkpoint | None:
         """See StateReader.latest_checkpoint()."""
-        return next(reversed(await self.checkpoints(run_id)), None)
+        return await awaited((await self._ready()).answers.latest_checkpoint(run_id))
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
@@ -180,17 +181,20 @@ class AsyncStateReader:
     ) -> WorkflowState | None:
         """See StateReader.applied()."""
         delivered: Delivered | None = None
-        core: Core | None = None
+        settled = False
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s) as limit:
                 delivered = await _delivered(delivery)
                 core = await self._ready()
                 await asyncio.wrap_future(core.settle(delivered))
+                settled = True
+                return await awaited(core.answers.state(delivered.run_id))
         except TimeoutError:
+            if not limit.expired():
+                raise
             if delivered is None:
                 raise TimedOut(f"the event was not delivered within {timeout_s:g} s; check the brokers") from None
-            raise not_settled(delivered, timeout_s) from None
-        return core.queries.get(delivered.run_id)
+            raise (not_fetched(delivered.run_id, timeout_s) if settled else not_settled(delivered, timeout_s)) from None
 
     async def _core(self) -> Core:
         opened = self._opening.opened
@@ -237,9 +241,9 @@ class AsyncChanges:
             self._watch = self._begin(self._core)
         while not self._closed:
             self._awake.clear()
-            change = self._core.next_change(self._watch)
+            change = await awaited(self._core.next_change(self._watch))
             if change is not None:
-                return change
+                return as_change(change)
             try:
                 async with asyncio.timeout(self._watch.next_due_s()):
                     await self._awake.wait()

@@ -8,14 +8,19 @@ from concurrent.futures import Future
 
 from ...wire.framing import Registry
 from ..producer import Delivered
+from .answers import Answers
 from .asking import Lag
-from .change import Change
+from .change import RunChange
 from .decoding import Decoding
 from .filter import RunFilter
 from .followed import Followed
 from .following import Progress
 from .life import Life
+from .moves import Moves
 from .queries import Queries
+from .resolving import Resolver
+from .values import Values
+from .waiting import Question
 from .watching import Watch
 from .window import Window, WindowReader
 
@@ -25,14 +30,15 @@ CLOSED = "this reader is closed; read inside its with block, or make another"
 class Core(ABC):
     """Its methods wait for nothing but the reader's lock; what has to be waited for is a future.
 
-    Where the tables come from is decided by the kind of core: from Kafka, or from a pipeline in memory.
+    Where the tables and the large values come from is decided by the kind of core: from Kafka, or from a pipeline in memory.
+    moves: told of every change of a table.
     """
 
-    def __init__(self, life: Life, followed: Followed, registry: Registry | None) -> None:
+    def __init__(self, life: Life, followed: Followed, registry: Registry | None, values: Values, moves: Moves) -> None:
         self.life = life
         self.followed = followed
-        self.decoding = Decoding(registry)
-        self.queries = Queries(life, followed, self.decoding)
+        self.queries = Queries(life, followed, Decoding(registry))
+        self.answers = Answers(self.queries, Resolver(values, moves))
         self._windows = WindowReader(registry)
 
     @abstractmethod
@@ -84,7 +90,6 @@ class Core(ABC):
             self.followed.forget(watch)
         self.life.forget(watch.wake)
 
-    def next_change(self, watch: Watch) -> Change | None:
-        """None: nothing to tell yet. Raises what has ended the reader."""
-        self.life.check()
-        return self.queries.next_change(watch)
+    def next_change(self, watch: Watch, *, values: bool = True) -> Question[RunChange | None]:
+        """See Answers. Raises what has ended the reader."""
+        return self.answers.next_change(watch, values=values)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...errors import Configuration
 from .checkpoints import CheckpointFeed
 from .feeds import Listener, StateFeed, TableFeed
 from .index import RunIndex
+from .outputs import OutputFeed
 
 
 class Followed:
-    """Tables of state partitions, and of checkpoint partitions where there are any.
+    """Tables of state partitions, and of checkpoint and outputs partitions where there are any.
 
     partition_count: of the topic set; tables there may be of only some.
     """
@@ -21,6 +22,8 @@ class Followed:
         self.index = RunIndex()
         self.states: dict[int, StateFeed] = {}
         self.checkpoints: dict[int, CheckpointFeed] = {}
+        self.outputs: Mapping[int, OutputFeed] = {}
+        """Of partitions of which large values were asked for. Replaced as a whole, so it may be read without the lock."""
 
     def check_followed(self, partition: int) -> None:
         """Raises Configuration: of a partition that is not followed nothing is known, not even that a run is not there."""
@@ -40,4 +43,4 @@ class Followed:
             feed.listeners.remove(listener)
 
     def feeds(self) -> Sequence[TableFeed]:
-        return [*self.states.values(), *self.checkpoints.values()]
+        return [*self.states.values(), *self.checkpoints.values(), *self.outputs.values()]

@@ -36,16 +36,24 @@ REGISTRY_RETRY_S = 0.5
 class Follower:
     """Gives the records of each partition to its feed, in order.
 
-    on_progress: called after positions have moved. is_awaited: whether somebody waits for a position.
+    on_progress: called after positions have moved. is_awaited: whether somebody waits for a position. batch: records that
+    are taken at a time.
     """
 
     def __init__(
-        self, consumer: Consumer, life: Life, on_progress: Callable[[], None], is_awaited: Callable[[], bool]
+        self,
+        consumer: Consumer,
+        life: Life,
+        on_progress: Callable[[], None],
+        is_awaited: Callable[[], bool],
+        *,
+        batch: int = BATCH,
     ) -> None:
         self._consumer = consumer
         self._life = life
         self._on_progress = on_progress
         self._is_awaited = is_awaited
+        self._batch = batch
         self._feeds: dict[Place, Feed] = {}
         self._added: deque[Feed] = deque()
 
@@ -60,7 +68,7 @@ class Follower:
                     self._assign()
                 messages = self._consumer.consume(1, AWAITED_S if self._is_awaited() else IDLE_S)
                 if messages:
-                    messages += self._consumer.consume(BATCH, 0)
+                    messages += self._consumer.consume(self._batch, 0)
                 if self._take(messages):
                     self._on_progress()
         finally:
@@ -78,7 +86,7 @@ class Follower:
         arrived: dict[Place, list[Any]] = {}
         for message in messages:
             if error := message.error():
-                _raise_if_lasting(error)
+                raise_if_lasting(error)
                 log.warning("following %s: %s", message.topic(), one_line(error))
                 continue
             arrived.setdefault(Place(message.topic(), message.partition()), []).append(message)
@@ -107,7 +115,7 @@ class Follower:
                 return
 
 
-def _raise_if_lasting(error: KafkaError) -> None:
+def raise_if_lasting(error: KafkaError) -> None:
     """Outages pass, and lag() tells of them. What does not pass would leave the reader silently behind."""
     raise_for: dict[int, StateError] = {
         codes.AUTO_OFFSET_RESET: OffsetMismatch(

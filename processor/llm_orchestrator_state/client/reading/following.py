@@ -24,9 +24,11 @@ from .feeds import Place, StateFeed, TableFeed
 from .followed import Followed
 from .follower import Follower
 from .life import Life, fulfil
+from .outputs import OutputFeed
 from .rejections import Found, RejectionFeed
 from .run import Run, RunReader
 from .tables import Tables
+from .values import ValueCache
 
 
 class Progress(NamedTuple):
@@ -76,8 +78,10 @@ class Following(Followed):
         self._waiting: list[Future[None]] = []
         self._tables: list[Tables] = []
         self._topic_ids: dict[str, str] = {}
+        self._directory = directory
+        self._output_tables: Tables | None = None
         try:
-            self._open(directory, checkpoints=checkpoints)
+            self._open(checkpoints=checkpoints)
         except KafkaException as failure:
             self.close(damaged=False)
             raise as_state_error(failure, "reading the topics' offsets") from None
@@ -98,6 +102,19 @@ class Following(Followed):
         self._follower.add([feed])
         with self._life.lock:
             self.rejections[partition] = feed
+        return feed
+
+    def open_outputs(self, partition: int, cache: ValueCache, follower: Follower) -> OutputFeed:
+        """The index of that partition of the outputs topic, from now on. In one thread. Raises KafkaException too."""
+        topic = self._cluster.topics.outputs
+        if self._output_tables is None:
+            self._output_tables = self._tables_of(topic)
+        known = self._cluster.log_ranges(topic, [partition])[partition]
+        store, positions = self._output_tables.open(partition, known, _load_nothing)
+        feed = OutputFeed(Place(topic, partition), store, positions, self._life, cache, known.stable)
+        with self._life.lock:
+            self.outputs = {**self.outputs, partition: feed}
+        follower.add([feed])
         return feed
 
     def missing(self) -> str | None:
@@ -147,9 +164,9 @@ class Following(Followed):
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
-    def _open(self, directory: Path | None, *, checkpoints: bool) -> None:
+    def _open(self, *, checkpoints: bool) -> None:
         topics = self._cluster.topics
-        tables, logs = self._prepare(topics.state, directory)
+        tables, logs = self._prepare(topics.state)
         for partition, known in logs.items():
             loaded: list[Run] = []
 
@@ -164,26 +181,33 @@ class Following(Followed):
             self._add_goal(feed, known)
         if not checkpoints:
             return
-        tables, logs = self._prepare(topics.checkpoints, directory)
+        tables, logs = self._prepare(topics.checkpoints)
         for partition, known in logs.items():
-            store, positions = tables.open(partition, known, lambda _partition, _store: None)
+            store, positions = tables.open(partition, known, _load_nothing)
             place = Place(topics.checkpoints, partition)
             table = CheckpointFeed(place, store, positions, self._life, self._checkpoint_id)
             self.checkpoints[partition] = table
             self._add_goal(table, known)
 
-    def _prepare(self, topic: str, directory: Path | None) -> tuple[Tables, dict[int, LogRange]]:
+    def _prepare(self, topic: str) -> tuple[Tables, dict[int, LogRange]]:
+        return self._tables_of(topic), self._cluster.log_ranges(topic, self.partitions)
+
+    def _tables_of(self, topic: str) -> Tables:
         admin = self._cluster.admin
-        identity = (
-            admin.cluster_id,
-            self._topic_ids.setdefault(topic, _topic_id(admin, topic, self._cluster.topics.prefix)),
-        )
-        tables = Tables(directory, topic, identity, _tombstones_live_s(admin, topic) if directory else 0.0)
+        topic_id = _topic_id(admin, topic, self._cluster.topics.prefix)
+        # another thread may be looking for what is missing
+        self._topic_ids = {**self._topic_ids, topic: topic_id}
+        tombstones_live_s = _tombstones_live_s(admin, topic) if self._directory else 0.0
+        tables = Tables(self._directory, topic, (admin.cluster_id, topic_id), tombstones_live_s)
         self._tables.append(tables)
-        return tables, self._cluster.log_ranges(topic, self.partitions)
+        return tables
 
     def _add_goal(self, feed: TableFeed, known: LogRange) -> None:
         self._goals.append((feed, min(feed.position, known.stable), known.stable))
+
+
+def _load_nothing(_partition: int, _store: Store) -> None:
+    """Of these tables nothing else is made."""
 
 
 def _chosen(partitions: Collection[int] | None, count: int) -> list[int]:

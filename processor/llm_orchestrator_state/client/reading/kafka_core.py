@@ -5,18 +5,21 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from ...errors import Closed, Connection, CorruptStore
 from ...kafka.logs import log_error, logger
-from ...kafka.properties import with_pass_through
+from ...kafka.properties import Properties, with_pass_through
 from ...kafka.reader import Reader
 from ..producer import Delivered
 from .asking import Asker, Lag
 from .checkpoints import id_reader
 from .core import CLOSED, Core
+from .fetching import OutputValues
 from .follower import FOLLOWER, Follower
 from .following import Following, Progress
 from .life import Life
+from .moves import Moves
 from .options import Options
 from .run import RunReader
 from .settling import Settling
@@ -36,8 +39,11 @@ class KafkaCore(Core):
         registry = options.registry()
         self.cluster = cluster = options.cluster()
         admin = cluster.admin
-        conf = {**with_pass_through(FOLLOWER, admin.bootstrap_servers, admin.properties), "error_cb": log_error}
-        follower = Follower(Reader(conf, logger=logger), life, self._moved, self._is_awaited)
+
+        def properties(own: Properties) -> dict[str, Any]:
+            return {**with_pass_through(own, admin.bootstrap_servers, admin.properties), "error_cb": log_error}
+
+        follower = Follower(Reader(properties(FOLLOWER), logger=logger), life, self._moved, self._is_awaited)
         self.following = Following(
             cluster,
             life,
@@ -48,7 +54,9 @@ class KafkaCore(Core):
             directory=None if options.directory is None else Path(options.directory),
             checkpoints=options.checkpoints,
         )
-        super().__init__(life, self.following, registry)
+        self._moves = Moves(life)
+        self._values = OutputValues(life, self.following, properties, self._outputs_moved)
+        super().__init__(life, self.following, registry, self._values, self._moves)
         self._settling = Settling(life, self.following.index, self.following.rejections.get, self._window)
         self._asker = Asker(cluster, life, self.following, self._settling)
         self._threads = [
@@ -67,7 +75,7 @@ class KafkaCore(Core):
             if self._is_closed:
                 return
             self._is_closed = True
-            for thread in self._threads:
+            for thread in [*self._threads, *self._values.threads]:
                 thread.join(CLOSING_S)
             try:
                 if self.life.ended_by(Closed):
@@ -79,6 +87,11 @@ class KafkaCore(Core):
         with self.life.lock:
             self.following.moved()
             self._settling.moved()
+            self._moves.moved()
+
+    def _outputs_moved(self) -> None:
+        with self.life.lock:
+            self._moves.moved()
 
     def _is_awaited(self) -> bool:
         return bool(self._settling) or not self.following.is_ready()

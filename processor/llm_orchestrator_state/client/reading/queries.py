@@ -1,25 +1,23 @@
-"""What is asked of a reader's tables."""
+"""What a reader's tables have, without waiting: states with references where their values are too large."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
-from uuid import UUID
 
 from ...errors import Configuration, CorruptStore, InvalidState, Serialization
 from ...kafka.partitioner import partition_of
-from ...model.checkpoint import Checkpoint
 from ...model.limits import KEPT_CHECKPOINTS
-from ...model.records import StateRecord
-from ...model.state import WorkflowState
+from ...model.records import CheckpointRecord, StateRecord
 from ...model.status import WorkflowStatus
-from .change import Change
+from .change import RunChange
 from .decoding import Decoding
-from .filter import RunFilter, now_us, run_key
+from .filter import RunFilter, now_us
 from .followed import Followed
 from .life import Life
-from .page import Page, in_order, read_cursor
+from .page import Complete, Page, in_order, read_cursor
+from .resolving import Sight
 from .run import UNREADABLE, Run
 from .watching import Watch
 
@@ -44,21 +42,28 @@ class Queries:
             self._life.end(error)
             raise
 
-    def get(self, run_id: UUID | str) -> WorkflowState | None:
-        value = self._value(run_key(run_id))
-        return None if value is None else self._decoding.state(value)
-
-    def record(self, run_id: UUID | str) -> StateRecord | None:
-        value = self._value(run_key(run_id))
-        return None if value is None else self._decoding.record(value)
-
-    def _value(self, key: bytes) -> bytes | None:
-        partition = self._home(key)
+    def record(self, key: bytes) -> Sight[StateRecord | None]:
+        partition = self.home(key)
         with self._reading():
             (value,) = self._followed.states[partition].values([key])
-        return value
+        if value is None:
+            return Sight(partition, None, ())
+        record = self._decoding.record(value)
+        return Sight(partition, record, (record,))
 
-    def runs(self, wanted: RunFilter, limit: int | None, cursor: str | None) -> Page:
+    def newest(self, wanted: RunFilter) -> Sight[StateRecord | None]:
+        """The run that was updated last of those that the filter allows."""
+        with self._reading():
+            self._raise_if_unreadable()
+            now = now_us()
+            runs, _ = in_order((run for run in self._index.candidates(wanted) if wanted.allows(run, now)), 1, None)
+            values = self._values(runs)
+        if not runs:
+            return Sight(0, None, ())
+        record = self._decoding.record(values[0])
+        return Sight(runs[0].partition, record, (record,))
+
+    def runs(self, wanted: RunFilter, limit: int | None, cursor: str | None, complete: Complete) -> Page:
         if limit is not None and limit < 0:
             raise InvalidState(f"limit is {limit}; expected a number from 0 on, or None for all runs")
         behind, now = read_cursor(cursor), now_us()
@@ -67,39 +72,74 @@ class Queries:
             allowed = (run for run in self._index.candidates(wanted) if wanted.allows(run, now))
             runs, following = in_order(allowed, limit, behind)
             values = self._values(runs)
-        return Page([run.id for run in runs], values, self._decoding, following)
+        return Page([run.id for run in runs], values, self._decoding, following, complete)
 
     def counts(self) -> dict[WorkflowStatus, int]:
         with self._reading():
             self._raise_if_unreadable()
             return self._index.counts()
 
-    def checkpoints(self, run_id: UUID | str) -> list[Checkpoint]:
+    def checkpoints(self, key: bytes) -> Sight[list[CheckpointRecord]]:
         """Oldest first."""
-        key = run_key(run_id)
-        partition = self._home(key)
+        partition = self.home(key)
         if not self._followed.checkpoints:
             raise Configuration("this reader does not follow checkpoints; make it with checkpoints=True")
         with self._reading():
             slots = [b"%b/%d" % (key, slot) for slot in range(KEPT_CHECKPOINTS)]
             values = self._followed.checkpoints[partition].values(slots)
         found = [self._decoding.checkpoint(value) for value in values if value is not None]
-        return sorted(found, key=lambda checkpoint: checkpoint.version)
+        found.sort(key=lambda checkpoint: checkpoint["version"])
+        return Sight(partition, found, [checkpoint["snapshot"] for checkpoint in found])
 
-    def next_change(self, watch: Watch) -> Change | None:
+    def checkpoint(self, checkpoint_id: str) -> Sight[CheckpointRecord | None]:
+        """By its canonical id."""
         with self._reading():
-            key = watch.take(self._index.get)
-            if key is None:
-                return None
+            partition, value = self._checkpoint_value(checkpoint_id)
+        if value is None:
+            return Sight(partition, None, ())
+        found = self._decoding.checkpoint(value)
+        return Sight(partition, found, (found["snapshot"],))
+
+    def _checkpoint_value(self, wanted: str) -> tuple[int, bytes | None]:
+        feeds = self._followed.checkpoints
+        for partition, feed in feeds.items():
+            if (key := feed.key_of(wanted)) is not None:
+                return partition, feed.values([key])[0]
+        if any(feed.unreadable for feed in feeds.values()):
+            raise Serialization(
+                f"checkpoint {wanted} is not among those that can be read, and some cannot: they were written with a schema "
+                "that is not known here; update this program, or give it the schema registry"
+            )
+        return 0, None
+
+    # --- changes ------------------------------------------------------------------------------------------------------
+
+    def next_changed(self, watch: Watch) -> bytes | None:
+        """Key of a run that the watcher has to be told of now; None where there is none."""
+        with self._reading():
+            return watch.take(self._index.get)
+
+    def untold(self, watch: Watch, key: bytes) -> None:
+        """Who took it could not tell it."""
+        with self._life.lock:
+            watch.put_back(key)
+
+    def change(self, key: bytes, watch: Watch) -> Sight[RunChange]:
+        """The run as it is now."""
+        with self._reading():
             run = self._index.get(key)
             (value,) = self._values([run]) if run else [None]
         if run is None or value is None:
-            return Change(key.decode(), None, matches=False)
+            return Sight(0, RunChange(key.decode(), None, matches=False), ())
         if run.status == UNREADABLE:
             raise _unreadable(run)
-        return Change(run.id, self._decoding.state(value), matches=watch.wanted.allows(run, now_us()))
+        record = self._decoding.record(value)
+        return Sight(run.partition, RunChange(run.id, record, matches=watch.wanted.allows(run, now_us())), (record,))
 
-    def _home(self, key: bytes) -> int:
+    # --- the tables ---------------------------------------------------------------------------------------------------
+
+    def home(self, key: bytes) -> int:
+        """The run's partition. Raises Configuration where it is not followed."""
         partition = partition_of(key, self._followed.partition_count)
         self._followed.check_followed(partition)
         return partition

@@ -8,7 +8,6 @@ from builtins import list as List  # noqa: N812 - the method is called as the cr
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from time import monotonic
 from types import TracebackType
 from typing import Any, Protocol, Self, Unpack
 from uuid import UUID
@@ -20,7 +19,7 @@ from ...model.state import WorkflowState
 from ...model.status import WorkflowStatus
 from ..producer import Delivered
 from .asking import Lag
-from .change import Change
+from .change import Change, RunChange, as_change
 from .core import Core
 from .filter import Filters, RunFilter, run_key
 from .following import Progress
@@ -29,6 +28,7 @@ from .opening import Opening
 from .options import TOPIC_PREFIX, Options
 from .page import Page
 from .resume import ResumePoint
+from .waiting import Deadline, LateError, answer, is_done
 
 LAG_S = 2.0
 """How long lag() waits for the brokers."""
@@ -114,9 +114,9 @@ class StateReader:
         on_progress: called every 0.1 s meanwhile, and once at the end.
         """
         core = self._opening.core()
-        left = _Deadline(timeout_s)
+        left = Deadline(timeout_s)
         future = core.when_ready()
-        while on_progress and not _is_done(future, left.at_most(PROGRESS_S)) and not left.is_over:
+        while on_progress and not is_done(future, left.at_most(PROGRESS_S)) and not left.is_over:
             on_progress(core.progress())
         _wait(future, left.seconds, lambda: not_ready(core, timeout_s))
         progress = core.progress()
@@ -128,7 +128,7 @@ class StateReader:
         """How far it is behind the topics now, as the brokers tell; how far at most, where none answers within 2 s."""
         core = self._opening.core()
         future = core.lag()
-        if _is_done(future, LAG_S):
+        if is_done(future, LAG_S):
             return future.result()
         future.cancel()
         return core.known_lag()
@@ -137,11 +137,14 @@ class StateReader:
 
     def get(self, run_id: UUID | str) -> WorkflowState | None:
         """The run's state; None where there is no such run."""
-        return self._ready().queries.get(run_id)
+        return answer(self._ready().answers.state(run_id))
 
-    def record(self, run_id: UUID | str) -> StateRecord | None:
-        """As get(), as Avro data: JSON values as text, with the digits that their numbers were given."""
-        return self._ready().queries.record(run_id)
+    def record(self, run_id: UUID | str, *, values: bool = True) -> StateRecord | None:
+        """As get(), as Avro data: JSON values as text, with the digits that their numbers were given.
+
+        values: False for those that are carried inline only; of the others there is the reference.
+        """
+        return answer(self._ready().answers.record(run_id, values=values))
 
     def by_workflow_id(self, workflow_id: str, *, limit: int | None = None) -> Page:
         """The runs of a definition, the most recently updated first."""
@@ -153,7 +156,7 @@ class StateReader:
         cursor: of an earlier page; to go on behind it. A run that is updated meanwhile moves to the front: none comes twice,
         and none that was not updated is left out.
         """
-        return self._ready().queries.runs(RunFilter.of(filters), limit, cursor)
+        return self._ready().answers.runs(RunFilter.of(filters), limit, cursor)
 
     def counts(self) -> dict[WorkflowStatus, int]:
         """How many runs there are of each status."""
@@ -167,11 +170,11 @@ class StateReader:
 
     def checkpoints(self, run_id: UUID | str) -> List[Checkpoint]:
         """The run's kept checkpoints, oldest first. Raises Configuration for a reader without checkpoints."""
-        return self._ready().queries.checkpoints(run_id)
+        return answer(self._ready().answers.checkpoints(run_id))
 
     def latest_checkpoint(self, run_id: UUID | str) -> Checkpoint | None:
         """The one with the greatest version."""
-        return next(reversed(self.checkpoints(run_id)), None)
+        return answer(self._ready().answers.latest_checkpoint(run_id))
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
@@ -192,7 +195,7 @@ class StateReader:
 
         Raises TimedOut.
         """
-        left = _Deadline(timeout_s)
+        left = Deadline(timeout_s)
         with Changes(self._ready(left), RunFilter(), run_key(run_id), current=True) as changes:
             while (change := changes.next(left.seconds)) is not None:
                 if change.state is not None and predicate(change.state):
@@ -209,13 +212,16 @@ class StateReader:
             TimedOut: nothing was heard of it within timeout_s.
             Connection: it was not delivered.
         """
-        left = _Deadline(timeout_s)
+        left = Deadline(timeout_s)
         delivered = delivery if isinstance(delivery, Delivered) else delivery.result(timeout_s)
         core = self._ready(left)
         _wait(core.settle(delivered), left.seconds, lambda: not_settled(delivered, timeout_s))
-        return core.queries.get(delivered.run_id)
+        try:
+            return answer(core.answers.state(delivered.run_id), left)
+        except LateError:
+            raise not_fetched(delivered.run_id, timeout_s) from None
 
-    def _ready(self, left: _Deadline | None = None) -> Core:
+    def _ready(self, left: Deadline | None = None) -> Core:
         core = self._opening.core()
         if not core.is_ready():
             seconds = left.seconds if left else None
@@ -234,10 +240,21 @@ class Changes:
 
     def next(self, timeout_s: float | None = None) -> Change | None:
         """The next change; None when there was none for so long, or it is closed. Raises what ends the reader."""
-        left = _Deadline(timeout_s)
+        found = self.next_record(timeout_s)
+        return None if found is None else as_change(found)
+
+    def next_record(self, timeout_s: float | None = None, *, values: bool = True) -> RunChange | None:
+        """As next(), its state as Avro data; see StateReader.record().
+
+        values: False for those that are carried inline only; of the others there is the reference.
+        """
+        left = Deadline(timeout_s)
         while not self._closed:
             self._awake.clear()
-            change = self._core.next_change(self._watch)
+            try:
+                change = answer(self._core.next_change(self._watch, values=values), left)
+            except LateError:
+                return None  # it is told the next time
             if change is not None or left.is_over:
                 return change
             self._awake.wait(left.at_most(self._watch.next_due_s()))
@@ -267,32 +284,6 @@ class Changes:
         self.close()
 
 
-class _Deadline:
-    """So many seconds from its making; None: never."""
-
-    def __init__(self, timeout_s: float | None) -> None:
-        self._at = None if timeout_s is None else monotonic() + timeout_s
-
-    @property
-    def seconds(self) -> float | None:
-        return None if self._at is None else max(0.0, self._at - monotonic())
-
-    @property
-    def is_over(self) -> bool:
-        return self.seconds == 0
-
-    def at_most(self, seconds: float | None) -> float | None:
-        return min((each for each in (seconds, self.seconds) if each is not None), default=None)
-
-
-def _is_done(future: Future[Any], seconds: float | None) -> bool:
-    try:
-        future.exception(seconds)
-    except TimeoutError:
-        return False
-    return True
-
-
 def _wait(future: Future[Any], seconds: float | None, otherwise: Callable[[], TimedOut]) -> None:
     try:
         future.result(seconds)
@@ -313,6 +304,13 @@ def not_settled(delivered: Delivered, timeout_s: float | None) -> TimedOut:
     return TimedOut(
         f"nothing was heard of event {delivered.event_id} (partition {delivered.partition}, offset {delivered.offset}) within "
         f"{timeout_s:g} s; check that a worker runs on this topic set, and wait again"
+    )
+
+
+def not_fetched(run_id: UUID | str, timeout_s: float | None) -> TimedOut:
+    return TimedOut(
+        f"the event was applied, and the large values of run {run_id} could not be fetched within {timeout_s:g} s; wait "
+        "longer, or check the brokers"
     )
 
 

@@ -69,6 +69,10 @@ class Watch:
         del self._pending[key]
         return key
 
+    def put_back(self, key: bytes) -> None:
+        """What was taken and could not be told; it is told once, also where the run has changed meanwhile."""
+        self._tell(key)
+
     def next_due_s(self) -> float | None:
         """Seconds until a run may become stale; None where none can."""
         return max(0.0, (self._due[0][0] - now_us()) / 1e6) if self._due else None

@@ -11,6 +11,7 @@ from uuid import UUID
 from ...model.checkpoint import Checkpoint
 from ...model.events import TransitionEvent
 from ...model.state import WorkflowState
+from ..reading.waiting import Waiting, within
 from . import calls
 from .calls import Call, Done, Outcomes, T, advance
 from .health import Health
@@ -37,15 +38,16 @@ class AsyncEventStateStore(ABC):
 
     async def load_workflow_state(self, run_id: UUID | str) -> WorkflowState:
         """See StateStore."""
-        return calls.load(await self._runs(), run_id)
+        return await self._do(calls.load(await self._runs(), run_id))
 
     async def load_workflow_state_by_workflow_id(self, workflow_id: str) -> WorkflowState:
         """See StateStore."""
-        return await _aside(calls.load_latest_of, await self._runs(), workflow_id)
+        return await self._do(calls.load_latest_of(await self._runs(), workflow_id), aside=True)
 
     async def list_active_workflows(self) -> Sequence[WorkflowState]:
         """See StateStore."""
-        return await _aside((await self._runs()).active)
+        runs = await self._runs()
+        return await _aside(lambda: runs.active().loaded())
 
     async def create_checkpoint(self, checkpoint: Checkpoint) -> None:
         """See StateStore."""
@@ -53,11 +55,11 @@ class AsyncEventStateStore(ABC):
 
     async def get_latest_checkpoint(self, run_id: UUID | str) -> Checkpoint | None:
         """See StateStore."""
-        return calls.latest_checkpoint(await self._runs(), run_id)
+        return await self._do(calls.latest_checkpoint(await self._runs(), run_id))
 
     async def restore_from_checkpoint(self, checkpoint_id: UUID | str) -> WorkflowState:
         """See StateStore."""
-        return await _aside(calls.restore, await self._runs(), checkpoint_id)
+        return await self._do(calls.restore(await self._runs(), checkpoint_id), aside=True)
 
     async def delete_old_states(self, older_than: datetime) -> int:
         """See StateStore."""
@@ -73,8 +75,12 @@ class AsyncEventStateStore(ABC):
 
     async def _do(self, call: Call[T], *, aside: bool = False) -> T:
         reached = await _aside(advance, call) if aside else advance(call)
-        while not isinstance(reached, Done):
-            reached = advance(call, await self._settle(reached))
+        try:
+            while not isinstance(reached, Done):
+                waits = within(reached) if isinstance(reached, Waiting) else self._settle(reached)
+                reached = advance(call, await waits)
+        finally:
+            call.close()
         return reached.value
 
 

@@ -12,6 +12,7 @@ from ...model.events import TransitionEvent
 from ...model.instants import to_micros
 from ...model.kinds import CheckpointRequested, CheckpointsTrimmed, WorkflowDeleted, WorkflowSaved
 from ...model.state import WorkflowState
+from ..publishing.given_state import without_cleared, without_references
 from ..publishing.ids import event_id_for
 
 
@@ -24,6 +25,7 @@ def at_last_activity(state: WorkflowState) -> WorkflowState:
 
 def saved(state: WorkflowState, expected_version: int) -> TransitionEvent:
     """The same save again is the same event; without a version (0) it is another one, and replaces whatever is there."""
+    state = without_cleared(state) if expected_version else without_references(state)
     return TransitionEvent(
         event_id=_save_id(state, expected_version) if expected_version else uuid4(),
         run_id=state.id,
@@ -42,7 +44,7 @@ def requested(checkpoint: Checkpoint, count: int) -> TransitionEvent:
             step_id=checkpoint.step_id,
             checkpoint_id=checkpoint.id,
             timestamp=checkpoint.timestamp,
-            snapshot=checkpoint.snapshot,
+            snapshot=without_cleared(checkpoint.snapshot),
         ),
     )
 
@@ -51,12 +53,12 @@ def trimmed(run_id: UUID, keep: int) -> TransitionEvent:
     return TransitionEvent(run_id=run_id, transition=CheckpointsTrimmed(keep=keep))
 
 
-def deleted(state: WorkflowState) -> TransitionEvent:
-    """Only as it is now."""
+def deleted(run_id: UUID, version: int) -> TransitionEvent:
+    """Only as it is with that version."""
     return TransitionEvent(
-        event_id=event_id_for(state.id, "deleted", state.version),
-        run_id=state.id,
-        expected_version=state.version,
+        event_id=event_id_for(run_id, "deleted", version),
+        run_id=run_id,
+        expected_version=version,
         transition=WorkflowDeleted(),
     )
 

@@ -7,47 +7,46 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from ...errors import Serialization
 from ...model.checkpoint import Checkpoint
 from ...model.instants import to_micros
+from ...model.records import StateRecord
 from ...model.state import WorkflowState
 from ...model.transitions import TERMINAL
 from ..reading.core import Core
-from ..reading.filter import ACTIVE, RunFilter
-from ..reading.queries import Queries
+from ..reading.filter import ACTIVE, RunFilter, run_key
+from ..reading.page import Page
+from ..reading.waiting import Question
 
 
-class ReaderRuns(Queries):
+class ReaderRuns:
     """See runs.Runs."""
 
     def __init__(self, core: Core) -> None:
-        super().__init__(core.life, core.followed, core.decoding)
+        self._queries = core.queries
+        self._answers = core.answers
 
-    def latest_of(self, workflow_id: str) -> WorkflowState | None:
-        return next(iter(self.runs(RunFilter(workflow_id=workflow_id), 1, None)), None)
+    def record(self, run_id: UUID) -> StateRecord | None:
+        return self._queries.record(run_key(run_id)).value
 
-    def active(self) -> Sequence[WorkflowState]:
-        return self.runs(RunFilter(statuses=ACTIVE), None, None)
+    def get(self, run_id: UUID) -> Question[WorkflowState | None]:
+        return self._answers.state(run_id)
 
-    def ended_before(self, instant: datetime) -> Sequence[WorkflowState]:
-        ended = self.runs(RunFilter(statuses=TERMINAL), None, None)
+    def latest_of(self, workflow_id: str) -> Question[WorkflowState | None]:
+        return self._answers.newest(RunFilter(workflow_id=workflow_id))
+
+    def active(self) -> Page:
+        return self._answers.runs(RunFilter(statuses=ACTIVE), None, None)
+
+    def ended_before(self, instant: datetime) -> Sequence[StateRecord]:
+        ended = self._answers.runs(RunFilter(statuses=TERMINAL), None, None).bare()
         # the most recent is first; only those at which it looks are decoded
-        return ended[bisect_right(ended, -to_micros(instant), key=lambda state: -to_micros(state.updated_at)) :]
+        return ended[bisect_right(ended, -to_micros(instant), key=lambda state: -state["updated_at"]) :]
 
-    def checkpoint(self, checkpoint_id: UUID) -> Checkpoint | None:
-        wanted = str(checkpoint_id)
-        with self._reading():
-            value = self._checkpoint_value(wanted)
-        return None if value is None else self._decoding.checkpoint(value)
+    def checkpoint_count(self, run_id: UUID) -> int:
+        return len(self._queries.checkpoints(run_key(run_id)).value)
 
-    def _checkpoint_value(self, wanted: str) -> bytes | None:
-        feeds = self._followed.checkpoints.values()
-        for feed in feeds:
-            if (key := feed.key_of(wanted)) is not None:
-                return feed.values([key])[0]
-        if any(feed.unreadable for feed in feeds):
-            raise Serialization(
-                f"checkpoint {wanted} is not among those that can be read, and some cannot: they were written with a schema "
-                "that is not known here; update this program, or give it the schema registry"
-            )
-        return None
+    def latest_checkpoint(self, run_id: UUID) -> Question[Checkpoint | None]:
+        return self._answers.latest_checkpoint(run_id)
+
+    def checkpoint(self, checkpoint_id: UUID) -> Question[Checkpoint | None]:
+        return self._answers.checkpoint(checkpoint_id)

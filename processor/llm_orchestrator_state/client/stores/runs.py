@@ -9,26 +9,33 @@ from uuid import UUID
 
 from ...errors import InvalidState
 from ...model.checkpoint import Checkpoint
+from ...model.records import StateRecord
 from ...model.state import WorkflowState
+from ..reading.page import Page
+from ..reading.waiting import Question
 
 
 class Runs(Protocol):
-    """Runs as they are now. Nothing here waits."""
+    """Runs as they are now. Questions wait for large values, where there are any; nothing else here waits."""
 
-    def get(self, run_id: UUID | str) -> WorkflowState | None: ...
-    def latest_of(self, workflow_id: str) -> WorkflowState | None:
+    def record(self, run_id: UUID) -> StateRecord | None:
+        """As the state topic has it: with references in place of large values."""
+
+    def get(self, run_id: UUID) -> Question[WorkflowState | None]: ...
+    def latest_of(self, workflow_id: str) -> Question[WorkflowState | None]:
         """The one that was updated last."""
 
-    def active(self) -> Sequence[WorkflowState]:
+    def active(self) -> Page:
         """The most recently updated first."""
 
-    def ended_before(self, instant: datetime) -> Sequence[WorkflowState]:
-        """Completed and failed ones that were last updated before it."""
+    def ended_before(self, instant: datetime) -> Sequence[StateRecord]:
+        """Completed and failed ones that were last updated before it; as record() gives them."""
 
-    def checkpoints(self, run_id: UUID | str) -> list[Checkpoint]:
-        """Oldest first."""
+    def checkpoint_count(self, run_id: UUID) -> int:
+        """How many are kept."""
 
-    def checkpoint(self, checkpoint_id: UUID) -> Checkpoint | None: ...
+    def latest_checkpoint(self, run_id: UUID) -> Question[Checkpoint | None]: ...
+    def checkpoint(self, checkpoint_id: UUID) -> Question[Checkpoint | None]: ...
 
 
 def as_uuid(given: UUID | str, what: str) -> UUID:

@@ -10,6 +10,7 @@ from uuid import UUID
 from ...model.checkpoint import Checkpoint
 from ...model.events import TransitionEvent
 from ...model.state import WorkflowState
+from ..reading.waiting import Waiting, wait
 from . import calls
 from .calls import Call, Done, Outcomes, T, advance
 from .health import Health
@@ -36,11 +37,11 @@ class EventStateStore(ABC):
 
     def load_workflow_state(self, run_id: UUID | str) -> WorkflowState:
         """See StateStore."""
-        return calls.load(self._runs(), run_id)
+        return self._do(calls.load(self._runs(), run_id))
 
     def load_workflow_state_by_workflow_id(self, workflow_id: str) -> WorkflowState:
         """See StateStore."""
-        return calls.load_latest_of(self._runs(), workflow_id)
+        return self._do(calls.load_latest_of(self._runs(), workflow_id))
 
     def list_active_workflows(self) -> Sequence[WorkflowState]:
         """See StateStore."""
@@ -52,11 +53,11 @@ class EventStateStore(ABC):
 
     def get_latest_checkpoint(self, run_id: UUID | str) -> Checkpoint | None:
         """See StateStore."""
-        return calls.latest_checkpoint(self._runs(), run_id)
+        return self._do(calls.latest_checkpoint(self._runs(), run_id))
 
     def restore_from_checkpoint(self, checkpoint_id: UUID | str) -> WorkflowState:
         """See StateStore."""
-        return calls.restore(self._runs(), checkpoint_id)
+        return self._do(calls.restore(self._runs(), checkpoint_id))
 
     def delete_old_states(self, older_than: datetime) -> int:
         """See StateStore."""
@@ -72,6 +73,9 @@ class EventStateStore(ABC):
 
     def _do(self, call: Call[T]) -> T:
         reached = advance(call)
-        while not isinstance(reached, Done):
-            reached = advance(call, self._settle(reached))
+        try:
+            while not isinstance(reached, Done):
+                reached = advance(call, wait(reached) if isinstance(reached, Waiting) else self._settle(reached))
+        finally:
+            call.close()
         return reached.value

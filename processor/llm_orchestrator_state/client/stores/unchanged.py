@@ -55,5 +55,5 @@ class Unchanged:
             span = self._spans.get(run_id)
         if span is None or not span.first <= version < span.last:
             return version
-        run = runs.get(run_id)  # a run that was deleted and made anew has the same versions
-        return span.last if run is not None and run.last_event_id == span.event_id else version
+        run = runs.record(run_id)  # a run that was deleted and made anew has the same versions
+        return span.last if run is not None and run["last_event_id"] == str(span.event_id) else version

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from ...client.stores import StateStore
+from ...model.carried import without_references
 from ...model.checkpoint import Checkpoint
 from ...model.state import WorkflowState
 from ...model.step import StepState
@@ -45,8 +46,8 @@ def checkpoint(state: WorkflowState, step_id: str = "step", *, at: datetime | No
 
 
 def content(state: WorkflowState) -> dict[str, Any]:
-    """What a save gives the run: all but what counts its events."""
-    record: dict[str, Any] = {**state.to_record()}
+    """What a save gives the run: all but what counts its events, and where its values are."""
+    record: dict[str, Any] = {**without_references(state.to_record())}
     for counted in (
         "version",
         "last_event_id",
@@ -54,6 +55,7 @@ def content(state: WorkflowState) -> dict[str, Any]:
         "fencing_token",
         "checkpoint_count",
         "output_count",
+        "released_outputs",
     ):
         del record[counted]
     return record
