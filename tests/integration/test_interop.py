@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -15,6 +16,8 @@ from llm_orchestrator_state.model.records import EventRecord
 from llm_orchestrator_state.wire.codec import Codec
 from tests.integration.agreement import assert_agreement
 from tests.integration.harness import Stage, headers_of, whole_run
+from tests.integration.outputs import Hand, referring
+from tests.integration.reading import settled
 from tests.integration.registry import SchemaRegistry
 from tests.interop.programs import Programs, avro_json
 from tests.unit.records import event, state, step
@@ -101,6 +104,24 @@ def exchange(stage: Stage, java: Programs, schema_id: int | None = None, registr
 
 def test_java_and_python_read_each_others_events_and_the_same_states(stage: Stage, java: Programs) -> None:
     exchange(stage, java)
+
+
+def test_java_resolves_what_is_too_large_for_a_state_and_checks_what_it_finds(stage: Stage, java: Programs) -> None:
+    run_id, other = str(uuid.uuid4()), str(uuid.uuid4())
+    texts = [(n, json.dumps({"n": n, "text": "ä" * 20_000}, ensure_ascii=False).encode()) for n in (1, 2)]
+    hand = Hand(stage)
+    hand.run(referring(run_id, texts[:1]), dict(texts[:1]))
+    hand.run(referring(run_id, texts[1:], version=2), {2: texts[1][1], 1: None})
+    hand.run(referring(other, []), {})
+    settled(stage)
+    found = {each["id"]: each for each in java.states(stage.bootstrap, stage.topics.prefix)}
+    assert found[run_id] == {
+        "id": run_id, "version": 2, "context": {}, "outputs": {"step-2": {"n": 2, "text": "ä" * 20_000}}
+    }  # fmt: skip
+    assert found[other] == {"id": other, "version": 1, "context": {}, "outputs": {}}
+    hand.run(referring(run_id, [(3, b"3")], version=3), {3: b"4"})
+    with pytest.raises(AssertionError, match=f"output {run_id}/3 is not what the run refers to"):
+        java.states(stage.bootstrap, stage.topics.prefix)
 
 
 def test_java_and_python_understand_each_other_by_a_registrys_ids(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -18,8 +20,9 @@ from llm_orchestrator_state.errors import Connection
 from llm_orchestrator_state.model import WorkflowState
 from llm_orchestrator_state.store.rocks import RocksStores
 from tests.integration.harness import DEADLINE_S, Stage, until
-from tests.integration.outputs import Hand, referring
+from tests.integration.outputs import Hand, ref, referring
 from tests.integration.reading import async_reader, reader, settled
+from tests.readme import CHECKOUT, program
 
 
 @pytest.fixture
@@ -206,6 +209,35 @@ def test_a_large_value_of_one_run_does_not_hold_up_what_else_is_asked(stage: Sta
         }
         assert set(told) == {large, small}
         assert outputs_of(told[large]) == [1]
+
+
+def test_the_consumer_in_the_readme_tells_large_values(stage: Stage, hand: Hand) -> None:
+    run_id, other = new_run(), new_run()
+    whole = referring(run_id, [(2, b'{"large": 2}')], version=2)
+    whole["context"], whole["context_ref"] = "null", ref(3, b'{"large": 3}')
+    hand.run(referring(run_id, [(1, b"1")]), {1: b"1"})
+    hand.run(whole, {2: b'{"large": 2}', 3: b'{"large": 3}', 1: None})
+    hand.run(referring(other, []), {})
+    command = [sys.executable, "-c", program("A consumer"), stage.bootstrap, stage.topics.prefix]
+    with subprocess.Popen(
+        command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as consumer:
+        patience = threading.Timer(DEADLINE_S, consumer.kill)
+        patience.start()
+        assert consumer.stdout
+        told: dict[str, str] = {}
+        while "'version': 2" not in told.get(run_id, "") or other not in told:
+            line = consumer.stdout.readline()
+            assert line
+            told_id, _, text = line.rstrip().partition(" ")
+            told[told_id] = text
+        hand.run(referring(run_id, [(4, b"4")], version=3), {4: b"5"})
+        ended = consumer.stdout.read()
+        patience.cancel()
+    assert "'context': {'large': 3}" in told[run_id]
+    assert "'outputs': {'large': 2}" in told[run_id]
+    assert "'context': {}" in told[other]
+    assert (ended, consumer.returncode) == ("", 1), "a value that is not the one that was written is not told"
 
 
 def test_a_value_that_cannot_be_fetched_is_an_error_of_the_connection(stage: Stage, hand: Hand) -> None:

@@ -43,6 +43,11 @@ class Programs:
         # not splitlines(): bytes are text in that encoding, and U+0085 is the end of a line for it
         return [json.loads(line) for line in self._run(words).split("\n") if line]
 
+    def states(self, bootstrap: str, prefix: str, registry: str | None = None) -> list[dict[str, Any]]:
+        """Every run: id, version, context and outputs, with the values that are too large for its state."""
+        words = [*self._jvm("States"), bootstrap, HISTORY, registry or "-", prefix]
+        return [json.loads(line) for line in self._run(words).split("\n") if line]
+
     def _jvm(self, program: str) -> list[object]:
         return [self._java, *JVM, "-cp", self._path, program]
 

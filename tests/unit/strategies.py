@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from operator import neg
 from typing import Any
 
 from hypothesis import strategies as st
@@ -75,7 +76,7 @@ states = st.builds(
     fencing_token=st.none() | longs,
     checkpoint_count=longs,
     output_count=longs,
-    released_outputs=st.lists(st.builds(ReleasedOutput, n=longs, released=longs), max_size=2),
+    released_outputs=st.lists(st.builds(ReleasedOutput, n=longs | longs.map(neg), released=longs), max_size=2),
     context_ref=references,
     error_type=st.none() | texts,
     status_reason=st.none() | texts,

@@ -71,7 +71,8 @@ def test_an_event_survives_avro(event: TransitionEvent) -> None:
         "transition"
     ]
     assert (name, read) == (f"{NAMESPACE}.{kind}", fields)
-    assert TransitionEvent.from_record({**record, "transition": (kind, read)}) == event
+    # not the event itself: where a state in it has a value and a reference, only one of the two is sent
+    assert TransitionEvent.from_record({**record, "transition": (kind, read)}).to_record() == record
 
 
 def test_a_records_fields_stand_in_the_schemas_order_so_that_its_text_can_be_compared() -> None:

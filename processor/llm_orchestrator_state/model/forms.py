@@ -36,7 +36,7 @@ class OutputRefForm(Struct):
 class ReleasedOutputForm(Struct):
     """JSON form of ReleasedOutput."""
 
-    n: Long
+    n: SignedLong
     released: Long
 
 

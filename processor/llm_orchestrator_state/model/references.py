@@ -53,6 +53,7 @@ class ReleasedOutput(Struct, frozen=True):
     """An output that the state no longer refers to, kept for the checkpoints that still do."""
 
     n: int
+    """Negative for a context's."""
     released: int
     """checkpoint_count at its release."""
 
