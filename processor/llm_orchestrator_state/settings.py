@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from .errors import Configuration
+from .printable import without_userinfo
 from .units import DURATION_FORM
 
 PROGRAM = "llm-orchestrator-state"
@@ -39,6 +40,13 @@ def xdg_directory(kind: Literal["STATE", "CONFIG", "CACHE"], environ: Mapping[st
 def _about(doc: str, expected: str, *, unit: str = "", default: str | None = None, **limits: Any) -> msgspec.Meta:
     extra = {"expected": expected, "unit": unit, "default": default}
     return msgspec.Meta(description=doc, extra=extra, **limits)
+
+
+def showable(name: str, value: Any) -> Any:
+    """A setting's value as it may be shown: of tables, which may hold passwords, the keys; of an address no userinfo."""
+    if isinstance(value, Mapping):
+        return dict.fromkeys(value, "…")
+    return without_userinfo(value) if name == "schema_registry_url" and isinstance(value, str) else value
 
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -205,6 +213,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             min_length=1,
         ),
     ] = "127.0.0.1"
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, showable(name, getattr(self, name))) for name in self.__struct_fields__]
 
     def __post_init__(self) -> None:
         if not self.group:

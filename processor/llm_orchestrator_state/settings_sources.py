@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 
 from .errors import Configuration
+from .secret_files import literally, secret_value
 from .settings import (
     ENVIRONMENT_PREFIX,
     PROGRAM,
     Setting,
     Settings,
     settings_table,
+    showable,
     xdg_directory,
 )
 from .units import parse_duration, parse_size
@@ -55,6 +57,9 @@ def load(
             values.setdefault(name, {}).update(value)
         else:
             values[name] = value
+    for name, table in values.items():
+        if settings_table()[name].is_table:
+            values[name] = {key: secret_value(name, key, text) for key, text in table.items()}
     values.setdefault("state_dir", xdg_directory("STATE", environ))
     return Settings(**values)
 
@@ -73,7 +78,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
 
 def _table_text(name: str, pairs: Mapping[str, str]) -> str:
     # a backslash keeps the comma behind it, and behind the last pair there is none
-    parts = sorted((f"{key}={value.replace(',', chr(92) + ',')}" for key, value in pairs.items()), key=_ends_open)
+    texts = {key: literally(value).replace(",", "\\,") for key, value in pairs.items()}
+    parts = sorted((f"{key}={text}" for key, text in texts.items()), key=_ends_open)
     if any(map(_ends_open, parts[:-1])):
         raise Configuration(f"{name}: found several values that end with a backslash; expected at most one")
     return ",".join(parts)
@@ -155,7 +161,7 @@ def _convert(source: str, setting: Setting, found: Any) -> Any:
             return _flat(found)
         return msgspec.convert(_plain(setting, found), setting.type, strict=False, dec_hook=_path)
     except (msgspec.ValidationError, Configuration) as error:
-        shown = "" if setting.is_table else f" is {found!r}"
+        shown = "" if setting.is_table else f" is {showable(setting.name, found)!r}"
         raise Configuration(f"{source}: {setting.name}{shown}; expected {setting.expected}") from error
 
 

@@ -10,7 +10,7 @@ from llm_orchestrator_state.cli.main import run
 from llm_orchestrator_state.kafka.acls import GRANTS, ROLES, Role, Rule, rules
 from llm_orchestrator_state.kafka.topic_settings import SETTINGS
 from llm_orchestrator_state.kafka.topics import TopicSet
-from llm_orchestrator_state.operations.checks.topics import access_finding
+from llm_orchestrator_state.operations.checks.protection import access_finding
 from tests.readme import tables, words
 
 TOPICS, GROUP = TopicSet("agents"), "our group's"

@@ -28,6 +28,20 @@ def test_compose_runs_the_kafka_that_the_local_broker_is() -> None:
     assert services["kafka"]["image"] == f"${{KAFKA_IMAGE:-{image()}}}"
 
 
+def test_the_image_runs_as_a_user_without_rights_and_compose_has_no_passwords() -> None:
+    last_stage = (DEPLOY / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    [user] = re.findall(r"^USER (\d+):(\d+)$", last_stage, re.MULTILINE)
+    assert "0" not in user
+    composed = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    assert "secrets" not in composed
+    for service in composed["services"].values():
+        assert not service.get("privileged")
+        assert service.get("user", "") not in {"root", "0", "0:0"}
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+        given = service.get("environment", {})
+        assert not [name for name in given if re.search("PASSWORD|SECRET|TOKEN|USER_INFO|PROPERTIES", name)]
+
+
 def test_the_build_context_has_what_the_wheel_takes_from_outside_the_package(declared: dict[str, Any]) -> None:
     allowed = {line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     taken = declared["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]

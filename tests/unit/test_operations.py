@@ -15,7 +15,8 @@ from llm_orchestrator_state.kafka.inspection import PartitionReplicas, assigned_
 from llm_orchestrator_state.kafka.topics import TopicSet
 from llm_orchestrator_state.operations.checks.brokers import clock_finding, setting_problems
 from llm_orchestrator_state.operations.checks.host import files_needed
-from llm_orchestrator_state.operations.checks.topics import access_finding, replica_problems
+from llm_orchestrator_state.operations.checks.protection import access_finding, open_finding, transport_finding
+from llm_orchestrator_state.operations.checks.topics import replica_problems
 from llm_orchestrator_state.operations.checks.work import (
     lag_findings,
     rejection_findings,
@@ -194,6 +195,34 @@ def test_rights_that_a_worker_lacks_are_named_by_topic() -> None:
     assert "llm-orchestrator-state topics acls --role processor " in found.advice
     publisher = {name: frozenset({"WRITE"} if name == "p.events" else ()) for name in TOPICS.names().values()}
     assert "what a publisher does, and is no worker" in access_finding(TOPICS, publisher).found
+
+
+@pytest.mark.parametrize(
+    ("properties", "host", "outcome", "told"),
+    [
+        ({}, "127.0.0.1", "ok", "no broker is on another machine"),
+        ({}, "localhost", "ok", "no broker is on another machine"),
+        ({}, "kafka-1", "warning", "no TLS and no login"),
+        ({"security.protocol": "sasl_plaintext"}, "10.0.0.7", "warning", "a login without TLS"),
+        ({"security.protocol": "SSL"}, "127.0.0.1", "warning", "TLS without a login"),
+        ({"security.protocol": "SSL", "ssl.certificate.location": "/c"}, "kafka-1", "ok", "by a certificate"),
+        ({"security.protocol": "SASL_SSL"}, "kafka-1", "ok", "by a password"),
+    ],
+)
+def test_what_is_missing_of_tls_and_login_is_told_in_one_line(
+    properties: dict[str, str], host: str, outcome: str, told: str
+) -> None:
+    found = transport_finding(properties, ["127.0.0.1", host])
+    assert (found.outcome, told in found.found) == (outcome, True)
+    assert (found.advice is None) == (outcome == "ok")
+
+
+def test_brokers_elsewhere_that_ask_no_acls_are_a_warning_with_what_to_do() -> None:
+    assert open_finding(["127.0.0.1", "::1"]).outcome == "ok"
+    found = open_finding(["127.0.0.1", "kafka-2"])
+    assert found.outcome == "warning"
+    assert found.advice
+    assert "authorizer.class.name=" in found.advice
 
 
 def test_the_files_needed_grow_with_the_partitions() -> None:

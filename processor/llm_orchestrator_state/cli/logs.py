@@ -9,7 +9,7 @@ from typing import TextIO
 
 import msgspec
 
-from ..printable import escaped
+from ..printable import escaped, escaped_json
 from ..settings import Settings
 
 PACKAGE = "llm_orchestrator_state"
@@ -50,7 +50,8 @@ def _instant(record: logging.LogRecord) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-01-05T09:30:00.123Z warning engine.worker: text`; a traceback follows on lines of its own.
+    """`2026-01-05T09:30:00.123Z warning engine.worker: text`; a traceback follows on lines of its own, indented: what an
+    exception quotes shall not pass for a line of the log.
 
     With a worker's identity it stands before the text, in square brackets.
     """
@@ -64,7 +65,7 @@ class TextFormatter(logging.Formatter):
         line = f"{_instant(record)} {record.levelname.lower()} {source}: {self._worker}{escaped(record.getMessage())}"
         if not record.exc_info:
             return line
-        return "\n".join([line, *map(escaped, self.formatException(record.exc_info).splitlines())])
+        return "\n".join([line, *(f"  {escaped(each)}" for each in self.formatException(record.exc_info).splitlines())])
 
 
 class JsonFormatter(logging.Formatter):
@@ -84,4 +85,6 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(entry).decode()
+        # half a surrogate pair, of a file name that is no UTF-8, is no JSON
+        whole = {name: text.encode(errors="backslashreplace").decode() for name, text in entry.items()}
+        return escaped_json(msgspec.json.encode(whole).decode())

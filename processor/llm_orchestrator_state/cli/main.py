@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, cast
@@ -58,6 +59,9 @@ PANELS: Panels = {
     },
 }
 """The commands, in the order in which the help shows them."""
+
+
+_PROPERTY = re.compile(r"(\w+(?:\.\w+)+=).*", re.DOTALL)
 
 
 class CommandsAndSettings(Group):
@@ -156,7 +160,9 @@ def _usage_text(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else PROGRAM
     message = error.format_message() if hasattr(error, "format_message") else str(error)
-    return f"{message.rstrip('.')}; see `{command} --help`"
+    # a property that is not behind its flag is an argument too many, and may be a password
+    shown = _PROPERTY.sub(r"\1…", message.rstrip("."))
+    return f"{shown}; see `{command} --help`"
 
 
 def _fail(message: str, code: int) -> int:

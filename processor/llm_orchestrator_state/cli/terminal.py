@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from ..printable import UNPRINTABLE, escaped
+from ..printable import escaped, escaped_json
 
 if TYPE_CHECKING:
     from .columns import Column, Fitted
-
-
-def _as_json_writes(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
 
 
 @contextmanager
@@ -41,7 +36,7 @@ def data(line: bytes) -> None:
     are, and every other text has been escaped before.
     """
     if (not line.isascii() or b"\x7f" in line) and sys.stdout.isatty():
-        line = UNPRINTABLE.sub(_as_json_writes, line.decode(errors="surrogateescape")).encode()
+        line = escaped_json(line.decode(errors="surrogateescape")).encode()
     sys.stdout.buffer.write(line)
     sys.stdout.buffer.write(b"\n")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..errors import Configuration, Connection
+from ..printable import without_userinfo
 
 TIMEOUT_S = 5.0
 """For one request. There are no retries in the client: a partition that needs a schema waits, and asks again."""
@@ -52,7 +52,7 @@ class RegistryClient:
             raise Configuration(
                 "schema_registry_url needs the extra `registry`: pip install '.[registry]' in the checkout"
             ) from None
-        self.url = re.sub(r"//[^/@,]*@", "//", url)
+        self.url = without_userinfo(url)
         """As it is shown: without credentials."""
         given = {name: _as_client_wants(name, text) for name, text in properties.items()}
         try:

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException
 
 from ..errors import StateError
 from ..kafka.failures import as_state_error
-from .checks import brokers, directory, host, schemas, topics, work
+from .checks import brokers, directory, host, protection, schemas, topics, work
 from .deployment import Deployment, Need
 from .findings import Finding, failed, skipped
 
@@ -30,7 +30,8 @@ CHECKS = (
     Check("listeners", "nothing", brokers.listeners),
     Check("broker settings", "broker", brokers.settings),
     Check("clock", "broker", brokers.clocks),
-    Check("access", "broker", topics.access),
+    Check("transport", "broker", protection.transport),
+    Check("access", "broker", protection.access),
     Check("topics", "broker", topics.topics),
     Check("replicas", "topics", topics.topic_replicas),
     Check("open files", "nothing", host.open_files),

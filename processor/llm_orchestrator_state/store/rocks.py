@@ -157,7 +157,8 @@ class RocksStores:
         """Made where there is none."""
         make_directory(self._directory)
         self._refuse_foreign(partition)
-        store = self._opened(self.path(partition), read_only=False)
+        # RocksDB would make it as the umask says
+        store = self._opened(make_directory(self.path(partition)), read_only=False)
         try:
             store.check(self._identity)
             store.own(self._identity)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
 from ...kafka.cluster import Cluster
 from ...kafka.topics import TopicSet
-from ...settings import Settings
+from ...settings import Settings, showable
 from ...wire.framing import Registry
 
 TOPIC_PREFIX = Settings().topic_prefix
@@ -27,6 +28,12 @@ class Options(Struct, frozen=True, kw_only=True):
     schema_registry_url: str | None
     schema_registry_properties: Mapping[str, str] | None
     properties: Mapping[str, str] | None
+
+    def __repr__(self) -> str:
+        return f"Options({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, showable(name, getattr(self, name))) for name in self.__struct_fields__]
 
     def topics(self) -> TopicSet:
         return TopicSet(self.topic_prefix)

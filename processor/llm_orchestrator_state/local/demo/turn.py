@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from ...errors import StateDirectory
+from ...store.directory import make_directory
 
 
 class Turn:
@@ -28,7 +29,7 @@ class Turn:
 @contextmanager
 def take_turn(directory: Path) -> Iterator[Turn]:
     """directory: the broker's. Raises StateDirectory while another demo has its turn."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_directory(directory)
     with (directory / "demo").open("a+") as file:
         file.seek(0)
         try:

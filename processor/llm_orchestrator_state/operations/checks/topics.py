@@ -1,17 +1,14 @@
-"""The topic set: as it must be, replicated, and open to this principal."""
+"""The topic set: as it must be, and replicated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from ...errors import Connection, TopicMismatch
-from ...hints import command
 from ...kafka import topics as topic_set
-from ...kafka.acls import ROLES, Role, rules
-from ...kafka.inspection import PartitionReplicas, has_authorizer, replicas, rights
-from ...kafka.topics import TopicSet
+from ...kafka.inspection import PartitionReplicas, replicas
 from ..deployment import Deployment
-from ..findings import Finding, failed, failure, ok, skipped, warning
+from ..findings import Finding, failed, failure, ok, warning
 from ..wording import partitions_text
 
 
@@ -73,39 +70,3 @@ def replica_problems(
                 "replicas", f"{name}: one replica on a cluster of {brokers} brokers; it goes with its broker",
                 f"add replicas with kafka-reassign-partitions, up to {min(brokers, topic_set.DEFAULT_REPLICATION)}",
             )  # fmt: skip
-
-
-def access(deployment: Deployment) -> Iterator[Finding]:
-    if not has_authorizer(deployment.admin, deployment.reachable()[0].id):
-        yield ok("access", "the brokers have no authorizer: everybody may do everything")
-        return
-    allowed = rights(deployment.admin, list(deployment.topics.names().values()))
-    if allowed:
-        yield access_finding(deployment.topics, allowed)
-    else:
-        yield skipped("access", "there are no topics of which rights could be told")
-
-
-def access_finding(names: TopicSet, allowed: Mapping[str, frozenset[str]]) -> Finding:
-    """allowed: on the topics that exist, with what other rights imply."""
-    fitting = [role for role in ROLES if not _lacking(role, names, allowed)]
-    roles = f"may do on the topics what a {' and a '.join(fitting)} does" if fitting else "has no role"
-    lacking = _lacking("processor", names, allowed)
-    if lacking:
-        lacks = "; ".join(f"{', '.join(which)} on {topic}" for topic, which in lacking.items())
-        return warning(
-            "access",
-            f"this principal {roles}, and is no worker: it lacks {lacks}",
-            f"if it is a worker's, do what `{command('topics', 'acls', '--role', 'processor', '--principal', 'User:NAME')}` "
-            "prints",
-        )
-    return ok("access", f"this principal {roles}; the group and transactional ids cannot be looked at from here")
-
-
-def _lacking(role: Role, names: TopicSet, allowed: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
-    """By topic that exists."""
-    missing: dict[str, list[str]] = {}
-    for rule in rules(role, names, group=""):
-        if rule.resource == "topic" and rule.operation not in allowed.get(rule.name, {rule.operation}):
-            missing.setdefault(rule.name, []).append(rule.operation)
-    return missing
