@@ -148,7 +148,7 @@ def test_no_text_of_others_drives_the_terminal(attack: Attack, words: list[str])
     assert MARKUP in shown or words in WITHOUT_TEXT
 
 
-@pytest.mark.parametrize("words", [["get", "RUN"], ["rejections", "list"], ["history", "RUN"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["get", "RUN"], ["rejections", "list"]], ids=" ".join)
 def test_json_on_a_terminal_is_harmless_and_still_the_same(attack: Attack, words: list[str]) -> None:
     command = [attack.run_id if word == "RUN" else word for word in words]
     shown = attack.printed(*command, "--json", terminal=True)
