@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError
 
 from llm_orchestrator_state.kafka.interface import GroupOffset, LogRange
+from tests.simulation.cluster import KINDS
 from tests.simulation.consumer import SimConsumer
 from tests.simulation.faults import FAIL, UNKNOWN, failure
 from tests.simulation.producer import SimProducer
@@ -64,6 +65,10 @@ class SimKafka:
         self._ask(f"log_ranges {topic}")
         logs = [(p, self._cluster.log(topic, p)) for p in partitions]
         return {p: LogRange(log.start, log.stable, log.end) for p, log in logs}
+
+    def topic_ids(self) -> dict[str, str | None]:
+        """No topic is deleted here."""
+        return {f"{self._cluster.prefix}.{kind}": kind for kind in KINDS}
 
     def live_transactional_ids(self) -> set[str]:
         self._ask("live_transactional_ids")

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from ..errors import Connection, CorruptStore, OffsetMismatch, StoreLocked
 from ..kafka.headers import source_offset
-from ..kafka.interface import GroupOffset, Kafka, LogRange
-from ..kafka.scan import scan
+from ..kafka.interface import GroupOffset, Kafka, LogRange, LogReader
+from ..kafka.scan import STALLED_S, scan
 from ..store.interface import Positions, Store, Stores
 from .clock import Clock
 from .config import WorkerConfig
@@ -161,9 +161,16 @@ class Recovery:
         self, partition: int, store: Store, state_log: LogRange
     ) -> Generator[float, None, tuple[Store, Positions]]:
         positions = store.positions()
+        if state_log.start > 0:
+            # compaction never moves a log's start
+            log.warning(
+                "%s[%d] begins at %d: records were deleted from it; `verify` names the runs that it lacks now",
+                self._config.topics.state, partition, state_log.start,
+            )  # fmt: skip
         if positions is not None:
-            reason = self._why_cold(positions, state_log)
+            reason = self._why_cold(positions)
             if reason is None:
+                self._refuse_deleted_states(partition, positions, state_log)
                 return store, positions
             log.warning("partition %d: restoring from the start, because %s", partition, reason)
             store.close()
@@ -171,9 +178,16 @@ class Recovery:
             store = yield from self._open_store(partition)
         return store, Positions(None, state_log.start, self._clock.time())
 
-    def _why_cold(self, positions: Positions, state_log: LogRange) -> str | None:
+    def _refuse_deleted_states(self, partition: int, positions: Positions, state_log: LogRange) -> None:
+        """Going cold would put what the topic has left in place of what may be the only copy."""
         if positions.state < state_log.start:
-            return f"the state topic begins at {state_log.start}, behind the store's position {positions.state}"
+            raise OffsetMismatch(
+                f"{self._config.topics.state}[{partition}] begins at {state_log.start}, and the store has read it up to "
+                f"{positions.state}: records were deleted from it, which compaction never does; rebuild the states from the "
+                "event log into a new topic set (rebuild --into), or remove the store to go on with what the topic has"
+            )
+
+    def _why_cold(self, positions: Positions) -> str | None:
         away = self._clock.time() - positions.level_at
         if away > self._config.tombstones_live_s / 2:
             # a tombstone may have been compacted away meanwhile, and a deleted run would live on
@@ -188,6 +202,7 @@ class Recovery:
         if positions.state >= state_log.end:
             return positions, restored
         known = positions.input
+        last_run: bytes | None = None
         told = Restoring(self._clock, partition, positions.state, state_log.end)
         reader = self._kafka.reader()
         try:
@@ -197,9 +212,10 @@ class Recovery:
                 reader, self._config.topics.state, partition, positions.state, state_log.end
             ):
                 # a record that was made by a rebuild names no event
-                greatest = max([source_offset(message.headers()) for message in messages], default=-1)
+                sources = [source_offset(message.headers()) for message in messages]
+                greatest = max(sources, default=-1)
                 if greatest >= (known or 0):
-                    known = greatest + 1
+                    known, last_run = greatest + 1, messages[sources.index(greatest)].key()
                 restored += len(messages)
                 told.at(position)
                 if position > positions.state:
@@ -212,9 +228,34 @@ class Recovery:
                         f"{state_log.end}; it is tried again"
                     )
                 yield 0.0
+            if last_run is not None and known is not None:
+                yield from self._refuse_other_events(partition, known - 1, last_run, reader)
         finally:
             reader.close()
         return positions, restored
+
+    def _refuse_other_events(
+        self, partition: int, offset: int, run: bytes, reader: LogReader
+    ) -> Generator[float, None, None]:
+        """An event log that was made anew may have become longer than the old one: then offsets alone do not tell.
+
+        run: whose event the state topic says is there.
+        """
+        topic = self._config.topics.events
+        events = self._kafka.log_ranges(topic, [partition])[partition]
+        if not events.start <= offset < events.end:
+            return  # trimmed, or too short: the offsets tell
+        for messages, _ in scan(
+            reader, topic, partition, offset, offset + 1, 0.02, stalled_s=STALLED_S, monotonic=self._clock.monotonic
+        ):
+            if any(message.key() == run for message in messages):
+                return
+            yield 0.0
+        raise OffsetMismatch(
+            f"{topic}[{partition}]: the states know an event of run {run.decode(errors='replace')} at {offset}, and the log "
+            "has another one there: the topic was made anew; make a new topic set under another prefix, and publish into "
+            "that"
+        )
 
     # --- where to go on -----------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from .counts import Counts
 from .outputs import Record
 from .partitions import Partitions
 from .progress import STAGES, Progress
+from .same_topics import SameTopics
 from .task import PartitionTask
 from .transaction import Batch, Outcome, Transactions
 
@@ -62,6 +63,7 @@ class Worker:
         self._drained_commit_at = 0.0
         """A commit because nothing more has come waits until here: as long as the last one took."""
         self._note_level_at = clock.monotonic() + NOTE_LEVEL_S
+        self._same_topics = SameTopics(kafka, clock, config.topics)
         self._transactions = Transactions(kafka, config.transactional_id, clock)
         self._partitions = Partitions(kafka, stores, clock, config, self._transactions, self._commit)
 
@@ -71,6 +73,7 @@ class Worker:
         Waits at most max_wait_s seconds for something to arrive. Raises what stops a worker: errors.StateError.
         """
         self._failed = True  # unless this turn comes to its end
+        self._same_topics.look()
         self._partitions.advance()
         first = self._wait_for_one(max_wait_s)
         if first is not None:
@@ -263,6 +266,7 @@ class Worker:
         over = self._spent("transaction", began)
         if outcome is Outcome.ABORTED:
             self._drained_commit_at = self._clock.monotonic() + ABORTED_PAUSE_S
+            self._same_topics.look_soon()
             self._go_back(tasks)
             return False
         for p, task in tasks.items():
@@ -294,6 +298,8 @@ class Worker:
 
     def _write(self, partition: int, states: Iterable[tuple[bytes, bytes | None]], state_end: int | None) -> None:
         task, before = self._partitions.tasks[partition], self._partitions.positions[partition]
+        if state_end is not None and state_end <= before.state:
+            self._refuse_other_log(partition, before.state, state_end)
         state = before.state if state_end is None else state_end
         positions = Positions(task.position, state, self._clock.time())
         try:
@@ -302,6 +308,14 @@ class Worker:
             self._partitions.restore(partition, error)
         else:
             self._partitions.positions[partition] = positions
+
+    def _refuse_other_log(self, partition: int, known: int, end: int) -> None:
+        """Before the store notes it, so that it is found out again at the next start."""
+        raise OffsetMismatch(
+            f"{self._config.topics.state}[{partition}] takes records at {end - 1}, and the store has read it up to {known}: "
+            "the topic has lost records, or was made anew; rebuild the states from the event log into a new topic set "
+            "(rebuild --into), or remove the store to go on with what the topic has"
+        )
 
     def _note_level_if_due(self) -> None:
         now = self._clock.monotonic()

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
 from typing import Any, NamedTuple
 
@@ -94,18 +95,14 @@ class Admin:
 
     def topics(self, names: Sequence[str]) -> dict[str, Topic | None]:
         """None for a topic that does not exist."""
-        futures = self.client.describe_topics(TopicCollection(list(names)), request_timeout=REQUEST_TIMEOUT_S)
-        found: dict[str, Topic | None] = {}
-        for name, future in futures.items():
-            try:
-                topic: TopicDescription = future.result()
-            except KafkaException as failure:
-                if failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise as_state_error(failure, f"describing topic {name}") from None
-                found[name] = None
-            else:
-                found[name] = Topic(str(topic.topic_id), len(topic.partitions), len(topic.partitions[0].replicas))
-        return found
+        return {name: topic_of(name, future) for name, future in self.ask_for_topics(names).items()}
+
+    def ask_for_topics(self, names: Sequence[str]) -> dict[str, Future[TopicDescription]]:
+        """For topic_of()."""
+        asked: dict[str, Future[TopicDescription]] = self.client.describe_topics(
+            TopicCollection(list(names)), request_timeout=REQUEST_TIMEOUT_S
+        )
+        return asked
 
     def topic_settings(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """Effective settings of topics that exist."""
@@ -156,3 +153,14 @@ class Admin:
             warnings.simplefilter("ignore", DeprecationWarning)
             found: list[Any] = self.client.list_groups(group, timeout=REQUEST_TIMEOUT_S)
         return next((listed for listed in found if listed.id == group), None)
+
+
+def topic_of(name: str, answer: Future[TopicDescription]) -> Topic | None:
+    """None where it does not exist. Waits for the answer; raises errors.Connection, errors.Configuration."""
+    try:
+        topic = answer.result()
+    except KafkaException as failure:
+        if failure.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise as_state_error(failure, f"describing topic {name}") from None
+    return Topic(str(topic.topic_id), len(topic.partitions), len(topic.partitions[0].replicas))

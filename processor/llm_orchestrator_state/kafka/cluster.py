@@ -16,6 +16,7 @@ from .offsets import Offsets
 from .problems import create_command
 from .properties import GROUP_CONSUMER, PRODUCER, READER, Properties, with_pass_through
 from .reader import Reader
+from .topic_ids import TopicIds
 from .topics import TopicSet
 from .transactional import FencibleProducer
 
@@ -58,6 +59,7 @@ class Cluster:
         self.instance_id = instance_id
         self.admin = Admin(bootstrap_servers, properties)
         self._offsets = Offsets(self._properties, group)
+        self._topic_ids = TopicIds(self.admin, topics.processed())
         self._session_timeout_s = session_timeout_s
         self._transaction_timeout_s = transaction_timeout_s
 
@@ -110,6 +112,9 @@ class Cluster:
 
     def log_ranges(self, topic: str, partitions: Sequence[int]) -> dict[int, LogRange]:
         return self._offsets.ranges(topic, partitions)
+
+    def topic_ids(self) -> dict[str, str | None] | None:
+        return self._topic_ids.answer()
 
     def live_transactional_ids(self) -> set[str]:
         return {self._transactional_id_of(client_id) for client_id in self.admin.members(self.group)}

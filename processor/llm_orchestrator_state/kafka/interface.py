@@ -116,5 +116,11 @@ class Kafka(Protocol):
         """The group's committed offsets on the events topic."""
 
     def log_ranges(self, topic: str, partitions: Sequence[int]) -> dict[int, LogRange]: ...
+    def topic_ids(self) -> dict[str, str | None] | None:
+        """Of the topics that a worker reads or writes, None for one that is missing; a topic that is made anew has another.
+
+        Does not wait: None altogether where the brokers have not answered yet. Raises nothing of theirs.
+        """
+
     def live_transactional_ids(self) -> set[str]:
         """Of the group's current members, from their group.instance.id."""

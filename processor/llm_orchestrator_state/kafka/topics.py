@@ -62,6 +62,10 @@ class TopicSet(msgspec.Struct, frozen=True):
         """What all the workers' transactional ids begin with."""
         return f"{self.prefix}."
 
+    def processed(self) -> tuple[str, ...]:
+        """Those that a worker reads or writes as it goes."""
+        return self.events, self.state, self.checkpoints, self.outputs, self.rejections
+
     def names(self) -> dict[str, str]:
         """From role (``events`` …) to topic name."""
         return {role: f"{self.prefix}.{role}" for role in SETTINGS}
