@@ -30,6 +30,9 @@ RETRY_S = 0.1
 NEW_LEADER_S = 10.0
 """Within which a new leader knows its log's end again: its high watermark follows the first fetches (KIP-101)."""
 
+CLOCKS_DIFFER_S = 300.0
+"""By more than this no two clocks do that are kept right; it is no part of half the life of a tombstone worth to mention."""
+
 
 class Recovered(NamedTuple):
     """A store that is level with the state topic, and where its partition goes on.
@@ -189,6 +192,8 @@ class Recovery:
 
     def _why_cold(self, positions: Positions) -> str | None:
         away = self._clock.time() - positions.level_at
+        if away < -CLOCKS_DIFFER_S:
+            return f"the store's age is not known: by this clock it was last level in {-away / 3600:.1f} h"
         if away > self._config.tombstones_live_s / 2:
             # a tombstone may have been compacted away meanwhile, and a deleted run would live on
             return f"the store was last level with the state topic {away / 3600:.0f} h ago"

@@ -26,10 +26,15 @@ class Setting(NamedTuple):
 
 _DURABLE = Setting("unclean.leader.election.enable", "false", "equal")
 
+# the broker's clock, for all records: by their writers' clocks, one that is more than an hour ahead would be refused
+# everything (message.timestamp.after.max.ms, Kafka 4), and old or future times would move retention
+_BROKERS_CLOCK = Setting("message.timestamp.type", "LogAppendTime", "free")
+
 _LOG = (
     Setting("cleanup.policy", "delete", "equal"),
     Setting("retention.bytes", "-1", "free"),
     _DURABLE,
+    _BROKERS_CLOCK,
 )
 _COMPACTED = (
     Setting("cleanup.policy", "compact", "equal"),
@@ -38,6 +43,7 @@ _COMPACTED = (
     # the active segment is never compacted: a cold restore reads at most this much of superseded states
     Setting("segment.bytes", str(128 * 1024 * 1024), "free"),
     _DURABLE,
+    _BROKERS_CLOCK,
 )
 
 

@@ -192,6 +192,7 @@ def clock_finding(reading: ClockReading) -> Finding:
     return warning(
         "clock",
         f"this host's clock is {abs(ahead):.1f} s {direction} the cluster's; {how}",
-        "set both by NTP: ages, --stale-for and the retention of rejections go by these clocks, and brokers refuse records "
-        f"that are further in the future than {TIMESTAMP_LIMIT} (default 1h)",
+        "set both by NTP: ages and --stale-for go by these clocks; so does the retention of a topic without "
+        "message.timestamp.type=LogAppendTime (made by an earlier version), where brokers refuse records that are further in "
+        f"the future than {TIMESTAMP_LIMIT} (default 1h)",
     )
