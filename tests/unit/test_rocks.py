@@ -15,6 +15,7 @@ import pytest
 from llm_orchestrator_state.errors import CorruptStore, ForeignStore, StateDirectory, StoreLocked
 from llm_orchestrator_state.store.interface import Positions, Store, Stores
 from llm_orchestrator_state.store.rocks import RocksStore, RocksStores
+from llm_orchestrator_state.store.rocks_failures import as_state_error
 from llm_orchestrator_state.store.slots import claim_slot
 
 HERE = ("cluster-1", "topic-1")
@@ -235,13 +236,27 @@ def test_a_state_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         RocksStores(tmp_path / "file", "llm.events", HERE).open(0)
 
 
-def test_a_missing_file_is_not_called_corruption(stores: RocksStores) -> None:
+def test_a_store_whose_manifest_is_missing_is_damaged(stores: RocksStores) -> None:
     path = filled(stores, 10)
     for manifest in path.glob("MANIFEST-*"):
         manifest.unlink()
-    with pytest.raises(StateDirectory) as failure:
+    with pytest.raises(CorruptStore):
         stores.open(0)
-    assert not isinstance(failure.value, CorruptStore | StoreLocked | ForeignStore)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "IO error: While open a file for random read: /s/0/000012.sst: Too many open files",
+        "IO error: No such file or directory: While opening a file for sequentially reading: /s/0/000012.log: No such file",
+        "IO error: No space left on device: While appending to file: /s/0/000012.log: No space left on device",
+        "IO error: Input/output error: While pread offset 0: /s/0/MANIFEST-000013: Input/output error",
+    ],
+)
+def test_what_may_pass_is_not_called_corruption(text: str) -> None:
+    failure = as_state_error(Exception(text), Path("/s/0"))
+    assert not isinstance(failure, CorruptStore | StoreLocked | ForeignStore)
+    assert ("make space" in str(failure)) == ("No space" in text)
 
 
 def test_a_store_of_another_format_is_refused(stores: RocksStores) -> None:
