@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from ..errors import Connection, CorruptStore, Fenced
+from ..errors import Connection, CorruptStore, Fenced, OffsetMismatch
 from ..kafka import codes
 from ..kafka.interface import Kafka, Message
 from ..store.interface import Positions, Stores
