@@ -16,12 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from confluent_kafka.admin import AdminClient
+
 from llm_orchestrator_state.local import class_data
 from llm_orchestrator_state.local.jars import kafka_jars
 from llm_orchestrator_state.local.java import find_java
 from llm_orchestrator_state.local.node import Node, kafka_uuid
 from llm_orchestrator_state.local.ports import LOOPBACK, free_ports
-from llm_orchestrator_state.local.process import Process
+from llm_orchestrator_state.local.process import Process, wait_until
 
 # The pipe on the shell's standard input closes when the test run ends, however it ends: then the broker goes too.
 DIE_WITH_PARENT = '"$@" </dev/null >>"$0" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null; wait'
@@ -59,17 +61,23 @@ class KafkaCluster:
         self._running: dict[int, _Running] = {}
 
     def _with_listeners(self, node: Node, protocols: Mapping[str, str]) -> Node:
-        own, where = node.properties(), "".join(f",{name}://{self._address(name, node.number)}" for name in protocols)
+        own = node.properties()
+        where = "".join(f",{name}://{self._address(name, node.number)}" for name in protocols)
+        told = "".join(f",{name}://{self._advertised(name, node.number)}" for name in protocols)
         kinds = "".join(f",{name}:{protocol}" for name, protocol in protocols.items())
         more = {
             "listeners": f"{own['listeners']}{where}",
-            "advertised.listeners": f"{own['advertised.listeners']}{where}",
+            "advertised.listeners": f"{own['advertised.listeners']}{told}",
             "listener.security.protocol.map": f"{own['listener.security.protocol.map']}{kinds}",
         }
         return dataclasses.replace(node, overrides={**node.overrides, **more})
 
     def _address(self, listener: str, number: int) -> str:
         return f"{LOOPBACK}:{self._more[listener][number]}"
+
+    def _advertised(self, listener: str, number: int) -> str:
+        """Where clients of a listener are told to come."""
+        return self._address(listener, number)
 
     def bootstrap_of(self, listener: str) -> str:
         return ",".join(self._address(listener, node.number) for node in self._nodes)
@@ -95,6 +103,16 @@ class KafkaCluster:
 
     def resume(self, number: int) -> None:
         self._running[number].process.send(signal.SIGCONT)
+
+    def wait_in_sync(self, within_s: float = 60.0) -> None:
+        """Until every replica of every partition is in sync."""
+        client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})
+
+        def in_sync() -> bool:
+            topics = client.list_topics(timeout=10).topics.values()
+            return all(len(p.isrs) == len(p.replicas) for topic in topics for p in topic.partitions.values())
+
+        assert wait_until(in_sync, within_s), "replicas are out of sync"
 
     def log(self, number: int) -> str:
         return self._nodes[number].log.read_text()

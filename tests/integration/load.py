@@ -29,13 +29,16 @@ Published = tuple[bytes, bytes]
 
 
 def traffic(chance: random.Random) -> Iterator[Published]:
-    """Endless. The runs' events are encoded from few patterns, so that the publisher leaves the cores to the others."""
+    """Endless, and byte for byte the same for the same seed.
+
+    The runs' events are encoded from few patterns, so that the publisher leaves the cores to the others.
+    """
     codec = Codec()
     patterns = [whole_run(str(uuid.UUID(int=n)), steps) for n, steps in enumerate((1, 3, 6))]
     open_runs: list[tuple[str, Iterator[EventRecord]]] = []
     while True:
         while len(open_runs) < RUNS_AT_ONCE:
-            open_runs.append((str(uuid.UUID(int=chance.getrandbits(128))), iter(chance.choice(patterns))))
+            open_runs.append((_uuid(chance), iter(chance.choice(patterns))))
         index = chance.randrange(len(open_runs))
         run_id, events = open_runs[index]
         key = run_id.encode()
@@ -44,19 +47,22 @@ def traffic(chance: random.Random) -> Iterator[Published]:
             open_runs[index] = open_runs[-1]
             open_runs.pop()
             continue
-        event_id = str(uuid.UUID(int=chance.getrandbits(128)))
-        value = codec.encode_event({**template, "run_id": run_id, "event_id": event_id})
+        value = codec.encode_event({**template, "run_id": run_id, "event_id": _uuid(chance)})
         yield key, value
         dice = chance.random()
         if dice < 0.02:
             yield key, value
         elif dice < 0.025:
-            stranger = str(uuid.UUID(int=chance.getrandbits(128)))
-            yield stranger.encode(), codec.encode_event(event(stranger, "workflow_started"))
+            stranger = _uuid(chance)
+            yield stranger.encode(), codec.encode_event(event(stranger, "workflow_started", event_id=_uuid(chance)))
         elif dice < 0.03:
-            yield key, codec.encode_event(event(run_id, "step_retried", step_id="never"))
+            yield key, codec.encode_event(event(run_id, "step_retried", step_id="never", event_id=_uuid(chance)))
         elif dice < 0.035:
             yield key, chance.randbytes(40)
+
+
+def _uuid(chance: random.Random) -> str:
+    return str(uuid.UUID(int=chance.getrandbits(128)))
 
 
 def main() -> None:

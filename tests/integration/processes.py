@@ -66,8 +66,11 @@ class Child:
 
 
 class Processes:
-    def __init__(self, stage: Stage) -> None:
+    """bootstrap: the address that workers are given, where it is not the stage's own."""
+
+    def __init__(self, stage: Stage, bootstrap: str | None = None) -> None:
         self._stage = stage
+        self._bootstrap = bootstrap or stage.bootstrap
         self._started: list[Child] = []
 
     def worker(
@@ -77,7 +80,7 @@ class Processes:
         stage = self._stage
         command = [
             sys.executable, "-m", "llm_orchestrator_state", "worker",
-            "--bootstrap-servers", stage.bootstrap, "--topic-prefix", stage.topics.prefix,
+            "--bootstrap-servers", self._bootstrap, "--topic-prefix", stage.topics.prefix,
             "--state-dir", str(stage.directory / state), "--session-timeout", f"{SESSION_S}s",
             *(["--instance-id", instance] if instance else []),
             *(["--processes", str(processes)] if processes else []),
@@ -87,7 +90,7 @@ class Processes:
     def accident(self, moment: str, number: int, what: signal.Signals, instance: str, state: str) -> Child:
         """See accident.py."""
         stage = self._stage
-        words = [stage.bootstrap, stage.topics.prefix, str(stage.directory), state, instance]
+        words = [self._bootstrap, stage.topics.prefix, str(stage.directory), state, instance]
         return self._start([sys.executable, "-m", "tests.integration.accident", *words, moment, str(number), str(what)])
 
     def load(self, seed: int, rate: int) -> Child:

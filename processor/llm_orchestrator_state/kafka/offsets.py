@@ -28,6 +28,8 @@ _NO_LEADER = {
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.OFFSET_NOT_AVAILABLE,
+    # what librdkafka makes of any error that a broker answers with; a partition that is not there is told apart below
+    codes.UNKNOWN_PARTITION,
 }
 
 STABLE_WITHIN_S = 0.5
@@ -129,7 +131,8 @@ def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]
     """The first offset and the end, as the consumer's isolation level has it. Raises KafkaException.
 
     A partition that was just made, or whose leader has just changed, is asked again: its broker does not know yet that it
-    leads, and librdkafka does not ask twice.
+    leads, and librdkafka does not ask twice. Nor does it ask who leads now, of a topic that is not subscribed to: it went
+    on asking the old leader for minutes (tried, with three brokers restarted in turn).
     """
     deadline = time.monotonic() + TIMEOUT_S
     while True:
@@ -137,5 +140,8 @@ def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]
             return consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)
         except KafkaException as failure:
             if failure.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
+                raise
+            known = consumer.list_topics(partition.topic, timeout=TIMEOUT_S).topics[partition.topic]
+            if partition.partition not in known.partitions and known.error is None:
                 raise
             time.sleep(RETRY_S)  # brokers do not tell when a leader is known; they must be asked
