@@ -36,6 +36,9 @@ MOMENTS = {
 }
 """In the order of a commit; what is so at each."""
 
+TRANSACTION_S = 300.0
+"""So long that the brokers do not end, within a test, what it leaves open: its successor must."""
+
 
 class Accident:
     """Of this process: at which moment of which transaction."""
@@ -158,7 +161,10 @@ def main(words: Sequence[str]) -> int:
     accident = Accident(moment, int(number), signal.Signals(int(what)))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     stage = Stage(bootstrap, prefix, Path(directory))
-    cluster = DoomedCluster(bootstrap, stage.topics, stage.log.group, instance, session_timeout_s=SESSION_S)
+    cluster = DoomedCluster(
+        bootstrap, stage.topics, stage.log.group, instance,
+        session_timeout_s=SESSION_S, transaction_timeout_s=TRANSACTION_S,
+    )  # fmt: skip
     cluster.accident = accident
     asked_to_end: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked_to_end.append(number))

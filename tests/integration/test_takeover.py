@@ -169,40 +169,7 @@ def test_a_worker_killed_with_a_transaction_open_goes_on_under_its_own_name_at_o
     assert_agreement(stage, stage.stores("doomed"))
 
 
-# --- zombies ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_zombie_commits_nothing_and_shares_the_work_again(stage: Stage, processes: Processes) -> None:
-    zombie = accident_mid_transaction(stage, processes, signal.SIGSTOP)
-    with stage.worker("here", "staying") as worker:
-        took = step_until(worker, lambda: owns(worker, 0, 1), within_s=(SESSION_S + 3) * PATIENCE)
-        tell("a stopped worker with an open transaction is taken over", took)
-        ends = stage.ends("events")
-        step_until(worker, lambda: worker.at_end(ends))
-        before = stage.committed()
-        zombie.send(signal.SIGCONT)
-        step_until(worker, lambda: len(worker.progress().partitions) == 1 and not worker.progress().opening)
-        assert stage.committed() == before
-        zombie.says("from offset", 3)
-        stage.publish(*new_runs(20))
-        step_until(worker, lambda: stage.committed() == stage.ends("events"))
-        zombie.send(signal.SIGTERM)
-        assert zombie.ended() == 0, zombie.log
-        step_until(worker, lambda: owns(worker, 0, 1))
-    assert_agreement(stage, stage.stores("here"))
-
-
-def test_two_workers_of_one_name_end_with_one_and_exit_code_11(stage: Stage, processes: Processes) -> None:
-    first = processes.worker("first", "twin")
-    first.says("from offset", 2)
-    with stage.worker("second", "twin") as second:
-        # each joins again once, as one does whose other life was a lost answer; the second time tells a rival
-        step_until(second, lambda: first.process.poll() is not None)
-        assert first.ended() == 11, first.log
-        step_until(second, lambda: owns(second, 0, 1))
-        stage.publish(*new_runs(20))
-        step_until(second, lambda: stage.committed() == stage.ends("events"))
-    assert_agreement(stage, stage.stores("second"))
+# --- stopping for a moment --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("moment", ["offsets-sent", "committed"])
