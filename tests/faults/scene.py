@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from confluent_kafka import KafkaException
 
+from llm_orchestrator_state.errors import Connection
 from tests.cluster import KafkaCluster
 from tests.faults.proof import assert_nothing_lost
 from tests.faults.proxied import ProxiedCluster
@@ -19,6 +20,8 @@ from tests.integration.harness import DEADLINE_S, Stage, until
 from tests.integration.processes import Processes
 
 Answer = TypeVar("Answer")
+
+READY_S = 90.0
 
 LOAD = 500
 """Events a second: enough for a commit to be under way at any moment, and for the brokers to have time for faults."""
@@ -35,11 +38,22 @@ def answered(ask: Callable[[], Answer], within_s: float) -> Answer:
                 raise
 
 
+def topic_set(kafka: KafkaCluster, prefix: str, directory: Path, partitions: int = 2) -> Stage:
+    """On brokers that have just been started, which on a busy machine takes longer than making topics waits."""
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            return Stage(kafka.bootstrap, prefix, directory, partitions)
+        except Connection:
+            if time.monotonic() > deadline:
+                raise
+
+
 class Scene:
     """The load is published past the proxies; workers come by them where there are any."""
 
     def __init__(self, kafka: KafkaCluster, prefix: str, directory: Path) -> None:
-        self.stage = Stage(kafka.bootstrap, prefix, directory)
+        self.stage = topic_set(kafka, prefix, directory)
         self.processes = Processes(self.stage, kafka.proxied if isinstance(kafka, ProxiedCluster) else None)
         self._load = self.processes.load(1, LOAD)
         self.workers = [self.processes.worker(), self.processes.worker()]

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 from tests.faults.proxied import ProxiedCluster
+from tests.faults.scene import topic_set
 from tests.faults.soaking.comparison import differences_found
 from tests.faults.soaking.crew import Crew
 from tests.faults.soaking.faults import FAULTS, Place
@@ -27,6 +28,7 @@ from tests.faults.soaking.watch import Watch
 from tests.integration.harness import Stage
 from tests.integration.processes import Child
 
+PREFIX = "soak"
 BROKERS, PARTITIONS = 3, 4
 
 QUIET_S = 180.0
@@ -59,7 +61,7 @@ class Soak:
         crew.leave_all()
         say("comparing")
         # with new clients: those of before know other leaders and coordinators
-        compared = topic_set(self._place.kafka, self._stage.directory)
+        compared = topic_set(self._place.kafka, PREFIX, self._stage.directory, PARTITIONS)
         found = differences_found(compared, options.seed, published, crew.states)
         compared.close()
         found["not judged within the patience"] += not quiet
@@ -93,10 +95,6 @@ class Soak:
         return until_quiet is None
 
 
-def topic_set(kafka: ProxiedCluster, directory: Path) -> Stage:
-    return Stage(kafka.bootstrap, "soak", directory, partitions=PARTITIONS)
-
-
 def _end(load: Child) -> int:
     """How many events were published."""
     load.send(signal.SIGTERM)
@@ -123,7 +121,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="llm-orchestrator-state-soak-") as name:
         directory = Path(name)
         with ProxiedCluster(directory / "kafka", BROKERS) as kafka:
-            stage = topic_set(kafka, directory)
+            stage = topic_set(kafka, PREFIX, directory, PARTITIONS)
             crew = Crew(stage, kafka, options.workers)
             try:
                 report = Soak(stage, Place(kafka, crew), options).run()
