@@ -57,6 +57,7 @@ class _Torn(Exception):
     """A connection that is to be reset."""
 
 
+_Pipe = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _Read = Callable[[asyncio.StreamReader], Awaitable[Frame]]
 _UnderWay = asyncio.Queue[tuple[float, Frame] | None]
 """With the moment of the loop's clock at which each is due."""
@@ -116,6 +117,7 @@ class Proxy:
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.sleep(0)  # for the loop to close what they have reset
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -123,22 +125,32 @@ class Proxy:
         self._connections.add(task)
         try:
             broker_reader, broker_writer = await asyncio.open_connection(LOOPBACK, self._broker_port)
-        except OSError:  # the broker is away, and whoever connects to it is told so
+        except (OSError, asyncio.CancelledError):  # the broker is away, or this proxy: whoever connects is told so
             writer.transport.abort()
             self._connections.discard(task)
             return
-        frames = Frames()
+        ended = False
         try:
-            async with asyncio.TaskGroup() as ways:
-                ways.create_task(self._pass(frames.request, reader, broker_writer))
-                ways.create_task(self._pass(frames.response, broker_reader, writer))
+            await self._relay((reader, broker_writer), (broker_reader, writer))
+            ended = True
         except* _Torn:
-            for each in (writer, broker_writer):
-                _reset(each)
+            pass
         finally:
-            for each in (writer, broker_writer):
-                each.close()
+            if not ended:
+                _reset(writer)
+                _reset(broker_writer)
             self._connections.discard(task)
+
+    async def _relay(self, requests: _Pipe, responses: _Pipe) -> None:
+        """Until both ways have come to their end, and what was sent on them has arrived."""
+        frames = Frames()
+        async with asyncio.TaskGroup() as ways:
+            ways.create_task(self._pass(frames.request, *requests))
+            ways.create_task(self._pass(frames.response, *responses))
+        for _, writer in (requests, responses):
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _pass(self, read: _Read, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One way of a connection, until its sender ends it: what was sent before arrives, however late."""
