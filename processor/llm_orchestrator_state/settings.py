@@ -175,15 +175,19 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             default="none",
         ),
     ] = msgspec.field(default_factory=dict)
-    cache_bytes: Annotated[
-        int,
-        _about(
-            "Encoded size of the states that a worker keeps decoded, over all its processes and partitions.",
-            "a size of at least 1MiB, such as 32MiB, 1GiB or a number of bytes",
-            unit="bytes",
-            ge=2**20,
-        ),
-    ] = 32 * 2**20
+    memory: (
+        Annotated[
+            int,
+            _about(
+                "Most memory that a worker takes, all its processes together.",
+                "a size of at least 256MiB, such as 512MiB, 1GiB or a number of bytes",
+                unit="bytes",
+                default="1GiB; 256MiB a process where there are more than four",
+                ge=2**28,
+            ),
+        ]
+        | None
+    ) = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         _about("Least severe messages to log.", "debug, info, warning or error"),

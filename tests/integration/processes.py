@@ -85,20 +85,20 @@ class Processes:
             *(["--instance-id", instance] if instance else []),
             *(["--processes", str(processes)] if processes else []),
         ]  # fmt: skip
-        return self._start([*command, *flags])
+        return self.start([*command, *flags])
 
     def accident(self, moment: str, number: int, what: signal.Signals, instance: str, state: str) -> Child:
         """See accident.py."""
         stage = self._stage
         words = [self._bootstrap, stage.topics.prefix, str(stage.directory), state, instance]
-        return self._start([sys.executable, "-m", "tests.integration.accident", *words, moment, str(number), str(what)])
+        return self.start([sys.executable, "-m", "tests.integration.accident", *words, moment, str(number), str(what)])
 
     def load(self, seed: int, rate: int) -> Child:
         """See load.py."""
         words = [self._stage.bootstrap, self._stage.topics.prefix, str(seed), str(rate)]
-        return self._start([sys.executable, "-m", "tests.integration.load", *words])
+        return self.start([sys.executable, "-m", "tests.integration.load", *words])
 
-    def _start(self, command: list[str]) -> Child:
+    def start(self, command: list[str]) -> Child:
         child = Child(command, self._stage.directory / f"process-{len(self._started)}.log")
         self._started.append(child)
         return child

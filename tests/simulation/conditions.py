@@ -7,17 +7,19 @@ from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple
 
-from llm_orchestrator_state.engine import outputs, partitions, task, worker
+from llm_orchestrator_state.engine import outputs, task, worker
 from llm_orchestrator_state.kafka.format import CheckpointPolicy
 
 DEFAULT_CACHE = 32 * 1024 * 1024
+
+SMALL_COMMIT = 15_000
+"""Bytes of memory: a few events."""
 
 SMALL_STATE = 4_000
 """Bytes: a few times a state without large values, so that some events fit and some do not."""
 SMALL_REJECTION = 900
 
 _SMALL_COMMITS = {
-    (partitions, "MAX_UNCOMMITTED_BYTES"): 6_000,
     (task, "FIRST_CHUNK"): 2,
     (task, "LEAST_CHUNK"): 1,
     (task, "CHUNK_BYTES"): 1_500,
@@ -42,6 +44,10 @@ class Conditions(NamedTuple):
     burst: float = 0.0
     cache_bytes: int = DEFAULT_CACHE
     commit_interval_s: float = 0.2
+
+    @property
+    def uncommitted_bytes(self) -> int:
+        return SMALL_COMMIT if self.small_commits else 1 << 30
 
     @property
     def largest_value(self) -> int:
@@ -70,6 +76,6 @@ def drawn(rng: Random) -> Conditions:
         small_states=rng.random() < 0.15,
         small_commits=rng.random() < 0.25,
         burst=rng.choice((0.0, 0.0, 0.04)),
-        cache_bytes=rng.choice((DEFAULT_CACHE, DEFAULT_CACHE, 0, 3_000)),
+        cache_bytes=rng.choice((DEFAULT_CACHE, DEFAULT_CACHE, 0, 12_000)),
         commit_interval_s=rng.choice((0.2, 0.2, 0.2, 0.02, 1.0)),
     )

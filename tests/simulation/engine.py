@@ -67,6 +67,7 @@ class Engine:
             transactional_id=process.transactional_id,
             commit_interval_s=conditions.commit_interval_s,
             cache_bytes=conditions.cache_bytes,
+            uncommitted_bytes=conditions.uncommitted_bytes,
             tombstones_live_s=DELETE_RETENTION_S,
             transaction_timeout_s=TRANSACTION_S,
         )

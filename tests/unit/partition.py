@@ -57,7 +57,15 @@ class Partition:
         self.codec = codec or Codec()
         self.store = MemoryStore()
         self.task = PartitionTask(
-            TOPIC, partition, partitions, policy, self.codec, self.store, 0, cache_bytes, most_uncommitted
+            TOPIC,
+            partition,
+            partitions,
+            policy,
+            self.codec,
+            self.store,
+            0,
+            cache_bytes,
+            lambda: self.task.uncommitted_bytes < most_uncommitted,
         )
         self.log: list[Message] = []
         self.states: list[Record] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from threading import Barrier, Thread
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from confluent_kafka import KafkaError
@@ -13,7 +13,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 import llm_orchestrator_state
 from llm_orchestrator_state import Publisher
-from llm_orchestrator_state.client.publishing.outbox import Outbox
+from llm_orchestrator_state.client.publishing.outbox import MAX_UNTOLD, Outbox
 from llm_orchestrator_state.errors import Closed, Configuration, Connection, InvalidState, TimedOut
 from llm_orchestrator_state.model import StepStarted, TransitionEvent
 from tests.unit.publishing import Script
@@ -312,3 +312,15 @@ def test_the_outbox_tells_its_first_failure_to_the_log(caplog: pytest.LogCapture
             publisher.flush()
     assert len(caplog.records) == 1
     assert caplog.records[0].name == Outbox.__module__
+
+
+def test_a_publisher_whose_failures_nobody_asks_for_tells_of_them_before_they_fill_the_memory() -> None:
+    publisher = failing(KafkaError._MSG_TIMED_OUT)
+
+    def go_on() -> None:
+        for _ in range(MAX_UNTOLD + 1_000):
+            publisher.publish(an_event(uuid4()))
+
+    with pytest.raises(Connection, match=r"^10\d\d\d events were not delivered; the first: event "):
+        go_on()
+    assert len(publisher._outbox._untold) < 1_000

@@ -196,6 +196,20 @@ def test_a_watch_of_stale_runs_tells_when_they_become_so_and_when_not_any_more()
     assert watch.take(index.get) is None
 
 
+def test_a_watch_of_stale_runs_that_nobody_asks_keeps_one_entry_a_run_however_often_they_change() -> None:
+    index, now = RunIndex(), time.time_ns() // 1000
+    watch = Watch(RunFilter.of({"stale_for": 10}), None, Woken())
+    for n in range(5_000):
+        for key in KEYS[:2]:
+            changed = a_run(key, updated_at=now + n)
+            watch.changed(index.put(changed), changed)
+    assert len(watch._due) == 2
+    older = a_run(KEYS[0], updated_at=now - 20_000_000)  # a save may set it back
+    watch.changed(index.put(older), older)
+    assert watch.take(index.get) == KEYS[0]
+    assert watch.take(index.get) is None
+
+
 # --- what has become of an event ------------------------------------------------------------------------------------------
 
 

@@ -104,8 +104,8 @@ def test_bad_toml_is_told_with_its_file_and_line(tmp_path: Path) -> None:
         ("topic_prefix", "with space"),
         ("topic_prefix", "x" * 300),
         ("instance_id", "ä"),
-        ("cache_bytes", "12 apples"),
-        ("cache_bytes", "1"),
+        ("memory", "12 apples"),
+        ("memory", "1"),
         ("log_level", "loud"),
         ("log_format", "xml"),
         ("metrics_port", "70000"),
@@ -129,8 +129,8 @@ def test_a_value_of_another_type_in_the_file_is_told(tmp_path: Path, file: str) 
 
 
 def test_durations_and_sizes_are_numbers_or_texts_with_units(tmp_path: Path) -> None:
-    found = settings(tmp_path, file='commit_interval = "500ms"\nsession_timeout = 7\ncache_bytes = "1GiB"')
-    assert (found.commit_interval, found.session_timeout, found.cache_bytes) == (0.5, 7.0, 2**30)
+    found = settings(tmp_path, file='commit_interval = "500ms"\nsession_timeout = 7\nmemory = "1GiB"')
+    assert (found.commit_interval, found.session_timeout, found.memory) == (0.5, 7.0, 2**30)
 
 
 def test_a_commit_interval_longer_than_half_the_transaction_time_out_is_refused(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_settings_go_through_the_environment_unchanged(tmp_path: Path) -> None:
         Settings(
             bootstrap_servers="a:1,b:2", topic_prefix="t", state_dir=tmp_path / "a b", group="g", instance_id="i",
             commit_interval=0.001, session_timeout=6.5, transaction_timeout=1 / 3 + 1, schema_registry_url="http://r",
-            schema_registry_properties={"basic.auth.user.info": "u:p"}, properties=hard, cache_bytes=2**20 + 1,
+            schema_registry_properties={"basic.auth.user.info": "u:p"}, properties=hard, memory=2**28 + 1,
             log_level="debug", log_format="json", metrics_port=9000,
         ),
     ):  # fmt: skip

@@ -80,7 +80,7 @@ def in_any_way(log: Log, choose: Callable[[int], int], cache_bytes: int = 1 << 3
 
 
 @settings(max_examples=50)
-@given(logs, st.data(), st.sampled_from([0, 500, 1 << 30]))
+@given(logs, st.data(), st.sampled_from([0, 5_000, 1 << 30]))
 def test_any_batching_with_any_rollbacks_and_any_cache_gives_the_same_bytes(
     log: Log, data: st.DataObject, cache_bytes: int
 ) -> None:
@@ -89,7 +89,7 @@ def test_any_batching_with_any_rollbacks_and_any_cache_gives_the_same_bytes(
     in_any_way(log, lambda n: cuts[next(position) % len(cuts)] % n, cache_bytes).same(one_at_a_time(log))
 
 
-@pytest.mark.parametrize("cache_bytes", [0, 900, 1 << 30])
+@pytest.mark.parametrize("cache_bytes", [0, 9_000, 1 << 30])
 def test_long_random_logs_in_random_batches_give_the_same_bytes(cache_bytes: int) -> None:
     rng = Random(cache_bytes)
     for _ in range(25):
@@ -142,18 +142,18 @@ def test_a_commit_without_an_applied_event_writes_no_state_and_no_checkpoint(log
 
 
 def test_no_more_is_kept_than_the_cache_may_hold() -> None:
-    partition = Partition(codec=CODEC, cache_bytes=3000)
+    partition = Partition(codec=CODEC, cache_bytes=30_000)
     for number in range(200):
         run = f"00000000-0000-4000-8000-{number:012}"
         partition.settle(event("WorkflowCreated", run=run), event("WorkflowStarted", run=run))
-        assert partition.task._kept_bytes <= 3000
+        assert partition.task._kept_bytes <= 30_000
         assert partition.task._kept_bytes == sum(partition.task._sizes.values())
         assert set(partition.task._runs) == set(partition.task._sizes)
     assert 0 < len(partition.task._runs) < 30
 
 
 def test_the_runs_that_changed_last_are_kept() -> None:
-    partition = Partition(codec=CODEC, cache_bytes=3000)
+    partition = Partition(codec=CODEC, cache_bytes=30_000)
     runs = [f"00000000-0000-4000-8000-{number:012}" for number in range(40)]
     for run in runs:
         partition.settle(event("WorkflowCreated", run=run), event("WorkflowCreated", run=runs[0]),

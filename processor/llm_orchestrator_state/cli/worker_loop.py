@@ -81,7 +81,7 @@ def _started(call: Session, cluster: Cluster) -> Worker:
 
     config = worker_config(call, cluster)
     log.info("worker %s of group %s on %s", cluster.instance_id, cluster.group, cluster.topics.events)
-    return Worker(cluster, stores(cluster, call.settings.state_dir), SystemClock(), config)
+    return Worker(cluster, stores(cluster, call.settings.state_dir, call.settings.memory), SystemClock(), config)
 
 
 def _ends(cluster: Cluster) -> dict[int, int]:

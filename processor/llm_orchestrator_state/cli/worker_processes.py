@@ -9,6 +9,7 @@ import sys
 import msgspec
 
 from ..engine.clock import SystemClock
+from ..engine.memory import memory_of_each
 from ..engine.supervision.child import Child
 from ..engine.supervision.lifeline import hold
 from ..engine.supervision.reports import Report, ReportWriter
@@ -27,7 +28,9 @@ SUPERVISED = "--supervised"
 
 def supervise(call: Session, processes: int, how: How) -> int:
     """Until all have ended; returns the exit code. Raises StateError: what ended them."""
-    settings = msgspec.structs.replace(call.settings, bootstrap_servers=call.bootstrap_servers)
+    settings = msgspec.structs.replace(
+        call.settings, bootstrap_servers=call.bootstrap_servers, memory=memory_of_each(call.settings.memory, processes)
+    )
     flags = ["--until-end"] * how.until_end + ["--keep-membership"] * how.keep_membership
     # not the current directory: what lies there is not ours
     command = [sys.executable, "-P", "-m", "llm_orchestrator_state", "worker", SUPERVISED, *flags]
@@ -40,7 +43,7 @@ def supervise(call: Session, processes: int, how: How) -> int:
 
 
 def settings_of(settings: Settings, instance_id: str) -> Settings:
-    """One process's: it has no figures of its own. Each partition has its share of the cache, whoever has the partition."""
+    """One process's: it has no figures of its own."""
     return msgspec.structs.replace(settings, instance_id=instance_id, processes=1, metrics_port=None)
 
 

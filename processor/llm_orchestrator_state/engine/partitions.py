@@ -15,7 +15,7 @@ from .clock import Clock
 from .config import WorkerConfig
 from .counts import Counts
 from .recovery import Recovered, Recovery, Wait
-from .task import MAX_UNCOMMITTED_BYTES, PartitionTask
+from .task import PartitionTask
 from .transaction import Outcome, Transactions
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,9 @@ class Partitions:
     def task(self, partition: int) -> PartitionTask | None:
         """None for one whose records are not wanted now: they are fetched again, from where its task goes on."""
         return None if partition in self._waiting else self.tasks.get(partition)
+
+    def _has_room(self) -> bool:
+        return sum([task.uncommitted_bytes for task in self.tasks.values()]) < self._config.uncommitted_bytes
 
     def idle_s(self) -> float:
         """For how long there is nothing to do for advance()."""
@@ -272,7 +275,7 @@ class Partitions:
             recovered.store,
             position,
             config.cache_bytes // config.format.partitions,
-            MAX_UNCOMMITTED_BYTES // config.format.partitions,
+            self._has_room,
         )
         self.positions[partition] = recovered.positions
         self.restored += recovered.restored

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..kafka.interface import Message
 from ..kafka.partitioner import partition_of
@@ -18,14 +18,17 @@ from ..wire.framing import Undecodable, UnknownSchema
 from .counts import Counts
 from .outputs import Changes, Record, checkpoint_head, rejection_record
 
-MAX_UNCOMMITTED_BYTES = 128 * 1024 * 1024
-"""Of input, states and checkpoints in one transaction, over all partitions."""
-
-FIRST_CHUNK, LEAST_CHUNK = 256, 16
+FIRST_CHUNK, LEAST_CHUNK = 32, 1
 """Records whose states are loaded together, before it is known how large these are, and at least."""
 
 CHUNK_BYTES = 32 * 1024 * 1024
 """Of the states of one chunk, were all as large as the last chunk's largest."""
+
+RECORD_BYTES = 1_000
+"""Of memory that an event takes besides its own bytes, as the client's object and as a new step of its run."""
+
+COPIES = 2
+"""Of the bytes that are written: with the client, until they are delivered, and here, for the store."""
 
 _HEAD_KINDS = frozenset({"ContextUpdated"})
 _WHOLE_KINDS = frozenset({"WorkflowSaved", "WorkflowRestored"})
@@ -39,7 +42,7 @@ class PartitionTask:
 
     def __init__(
         self, topic: str, partition: int, partitions: int, policy: str, codec: Codec, store: Store, position: int,
-        cache_bytes: int, most_uncommitted: int = MAX_UNCOMMITTED_BYTES,
+        cache_bytes: int, has_room: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self.partition = partition
         self.store = store
@@ -55,11 +58,12 @@ class PartitionTask:
         self._checkpointed = CHECKPOINTED[policy]
         self._codec = codec
         self._cache_bytes = cache_bytes
-        self._most_uncommitted = most_uncommitted
-        self._uncommitted_bytes = 0
+        self._has_room = has_room
+        self.uncommitted_bytes = 0
+        """Of memory for what was judged since the last commit."""
         self._chunk = FIRST_CHUNK
         self._runs: dict[bytes, KeptState] = {}
-        # encoded sizes of the runs that are kept unchanged, and their sum
+        # what the runs that are kept unchanged take, and the sum
         self._sizes: dict[bytes, int] = {}
         self._kept_bytes = 0
         # run -> last offset judged for it, for the runs that changed since the last commit
@@ -79,7 +83,7 @@ class PartitionTask:
             # records that could not be judged were counted: in the end nothing would be taken, and nothing committed
             self._uncommitted_bytes = 0
         taken = 0
-        while taken < len(messages) and self._uncommitted_bytes < self._most_uncommitted:
+        while taken < len(messages) and self._has_room():
             chunk = messages[taken : taken + self._chunk]
             self._process_chunk([message for message in chunk if message.offset() >= self.position])
             taken += len(chunk)
@@ -93,12 +97,13 @@ class PartitionTask:
         for message in messages:
             by_run.setdefault(message.key() or b"", []).append(message)
         self._load(by_run)
-        # about the size that each run will have
+        # about what each run will take
         sizes = [
-            self._sizes.get(key, 0) + sum([len(message.value() or b"") for message in of_one_run])
+            self._sizes.get(key, 0)
+            + sum([COPIES * len(message.value() or b"") + RECORD_BYTES for message in of_one_run])
             for key, of_one_run in by_run.items()
         ]
-        self._uncommitted_bytes += sum(sizes)
+        self.uncommitted_bytes += sum(sizes)
         self._chunk = max(LEAST_CHUNK, CHUNK_BYTES // (max(sizes, default=0) or 1))
         if any(self._codec.must_ask_for(message.value()) for message in messages):
             for message in messages:
@@ -117,10 +122,11 @@ class PartitionTask:
         if missing:
             for key, value in zip(missing, self.store.get_many(missing), strict=True):
                 if value is not None:
-                    self._runs[key] = self._codec.keep_state(value)
-                    self._account(key, len(value))
+                    run = self._runs[key] = self._codec.keep_state(value)
+                    self._account(key, run)
 
-    def _account(self, key: bytes, size: int) -> None:
+    def _account(self, key: bytes, run: KeptState) -> None:
+        size = run.weight
         self._kept_bytes += size - self._sizes.get(key, 0)
         self._sizes[key] = size
 
@@ -225,7 +231,7 @@ class PartitionTask:
         head = checkpoint_head(run.record, event)
         checkpoint = self._codec.encode_checkpoint(head, body)
         self._checkpoints[b"%s/%d" % (key, slot)] = checkpoint
-        self._uncommitted_bytes += len(checkpoint)
+        self.uncommitted_bytes += COPIES * len(checkpoint)
 
     def _trim(self, key: bytes, state: StateRecord, keep: int) -> None:
         count = state["checkpoint_count"]
@@ -263,7 +269,7 @@ class PartitionTask:
             run = self._drop(key)
             if run is not None and run.record["status"] in OPEN:
                 self._runs[key] = run  # last again: the first are those that have not changed for longest
-                self._account(key, run.bound)
+                self._account(key, run)
         self._end()
         while self._kept_bytes > self._cache_bytes:
             self._drop(next(iter(self._sizes)))
@@ -282,7 +288,7 @@ class PartitionTask:
         return self._runs.pop(key, None)
 
     def _end(self) -> None:
-        self._uncommitted_bytes = 0
+        self.uncommitted_bytes = 0
         self._changed.clear()
         self._checkpoints.clear()
         self._rejections.clear()

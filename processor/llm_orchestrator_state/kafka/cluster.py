@@ -14,7 +14,7 @@ from .logs import log_error, logger
 from .member import Member
 from .offsets import Offsets
 from .problems import create_command
-from .properties import GROUP_CONSUMER, PRODUCER, READER, Properties, with_pass_through
+from .properties import GROUP_CONSUMER, PRODUCER, READER, Properties, Queues, with_pass_through
 from .reader import Reader
 from .topic_ids import TopicIds
 from .topics import TopicSet
@@ -60,6 +60,8 @@ class Cluster:
         self.admin = Admin(bootstrap_servers, properties)
         self._offsets = Offsets(self._properties, group)
         self._topic_ids = TopicIds(self.admin, topics.processed())
+        self.queues = Queues()
+        """Of the clients that are made from now on."""
         self._session_timeout_s = session_timeout_s
         self._transaction_timeout_s = transaction_timeout_s
 
@@ -88,21 +90,27 @@ class Cluster:
             "session.timeout.ms": int(self._session_timeout_s * 1000),
             "heartbeat.interval.ms": int(min(HEARTBEAT_S, self._session_timeout_s / 3) * 1000),
         }
-        return cast(GroupConsumer, Member(self._properties(GROUP_CONSUMER | own), logger=logger))
+        return cast(
+            GroupConsumer, Member(self._properties(GROUP_CONSUMER | self.queues.group_consumer() | own), logger=logger)
+        )
 
     def producer(self, transactional_id: str) -> TransactionalProducer:
         own: Properties = {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(self._transaction_timeout_s * 1000),
         }
-        return cast(TransactionalProducer, FencibleProducer(self._properties(PRODUCER | own), logger=logger))
+        return cast(
+            TransactionalProducer,
+            FencibleProducer(self._properties(PRODUCER | self.queues.producer() | own), logger=logger),
+        )
 
     def reader(self) -> LogReader:
         return cast(LogReader, self.inspector())
 
     def inspector(self, isolation: Literal["read_committed", "read_uncommitted"] = "read_committed") -> Consumer:
         """A reader with all that the binding's consumer has."""
-        return Reader(self._properties(READER | {"isolation.level": isolation}), logger=logger)
+        own = READER | self.queues.reader() | {"isolation.level": isolation}
+        return Reader(self._properties(own), logger=logger)
 
     def _properties(self, own: Properties) -> dict[str, Any]:
         return {**with_pass_through(own, self.admin.bootstrap_servers, self.admin.properties), "error_cb": log_error}

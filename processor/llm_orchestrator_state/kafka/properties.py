@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ..errors import Configuration
 from ..model.limits import MAX_STATE_BYTES
@@ -35,7 +36,6 @@ CONSUMER: Properties = {
     # an offset that the log no longer has must stop the partition, not skip or repeat events
     "auto.offset.reset": "error",
     "message.max.bytes": MAX_OUTPUT_BYTES,
-    "queued.max.messages.kbytes": 65_536,
     # a full queue is looked at again after this time; the default of a second starves a fast consumer
     "fetch.queue.backoff.ms": 5,
     "fetch.min.bytes": 1,
@@ -44,7 +44,6 @@ CONSUMER: Properties = {
 GROUP_CONSUMER: Properties = CONSUMER | {
     "group.protocol": "classic",
     "partition.assignment.strategy": "cooperative-sticky",
-    "queued.min.messages": 100_000,
     # librdkafka has one fetch in flight per broker, and a partition that was just resumed or sought is in the next:
     # this is the longest such a partition waits on an idle topic, and ten empty fetches a second cost 0.3 % of a core
     "fetch.wait.max.ms": 100,
@@ -54,7 +53,6 @@ READER: Properties = CONSUMER | {
     # librdkafka demands a group; nothing is ever committed to it
     "group.id": "llm-orchestrator-state.reader",
     "queued.min.messages": 200_000,
-    "fetch.message.max.bytes": 16 * 1024 * 1024,
     # an empty fetch is what moves the position past trailing transaction markers: it must not be waited for
     "fetch.wait.max.ms": 10,
 }
@@ -68,8 +66,36 @@ PRODUCER: Properties = {
     # batches fill under load; flush() before the commit overrides it, so a lone event does not wait
     "linger.ms": 20,
     "queue.buffering.max.messages": 500_000,
-    "queue.buffering.max.kbytes": 131_072,
 }
+
+
+class Queues(NamedTuple):
+    """Bytes of records that the clients of one process hold: what the group's consumer has fetched, what a reader of one
+    partition has, what the producer has not sent.
+
+    librdkafka counts a consumer's queue over all its partitions, keys and values only, and looks at it before each
+    request: what one request brings comes on top, and so it is bounded too.
+    """
+
+    fetched: int = 64 * 1024 * 1024
+    reading: int = 64 * 1024 * 1024
+    produced: int = 128 * 1024 * 1024
+
+    def group_consumer(self) -> Properties:
+        # a record takes some 400 bytes besides its own
+        return _queue(self.fetched) | {"queued.min.messages": min(100_000, self.fetched // 512)}
+
+    def reader(self) -> Properties:
+        return _queue(self.reading) | {"fetch.message.max.bytes": min(16 * 1024 * 1024, self.reading)}
+
+    def producer(self) -> Properties:
+        return {"queue.buffering.max.kbytes": self.produced // 1024}
+
+
+def _queue(size: int) -> Properties:
+    # no smaller than a record may be
+    return {"queued.max.messages.kbytes": size // 1024, "fetch.max.bytes": max(MAX_OUTPUT_BYTES, size // 2)}
+
 
 RESERVED = {
     "auto.offset.reset": "an offset that is gone must stop the partition",

@@ -23,6 +23,10 @@ from .encoding import EventEncoder
 
 log = logging.getLogger(__name__)
 
+MAX_UNTOLD = 10_000
+"""Deliveries that failed and that nobody was told of. A program that goes on and on with new runs while the brokers are
+away never asks: it is told by its next event."""
+
 TOPIC_PREFIX = Settings().topic_prefix
 
 
@@ -81,9 +85,11 @@ class Outbox:
 
     @property
     def transport(self) -> Transport | None:
-        """None where it must be opened first. Raises Closed."""
+        """None where it must be opened first. Raises Closed, and the failures where nobody has asked for so many."""
         if self._closed or os.getpid() != self._pid:
             self.check_usable()
+        if len(self._untold) >= MAX_UNTOLD:
+            self.raise_failures()
         return self._transport
 
     def open(self) -> Transport:

@@ -79,6 +79,7 @@ class Publisher:
 
         Raises:
             InvalidState: the event holds a value that the model or JSON does not allow, or is too large.
+            Connection: 10,000 events have failed that nobody asked for.
             Closed: this publisher is closed, or belongs to another process.
         """
         key, value = self._outbox.encode(event)

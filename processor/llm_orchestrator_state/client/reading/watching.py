@@ -23,7 +23,10 @@ class Watch:
         self.wake = wake
         self._pending: dict[bytes, None] = {}
         """Keys of runs that the watcher has to be told of, the one that has waited longest first."""
-        self._due: list[tuple[int, bytes, Run]] = []
+        self._due: list[tuple[int, bytes]] = []
+        """When a run that may become stale is looked at; one that has changed since is then looked at again later."""
+        self._awaited: dict[bytes, int] = {}
+        """By run the entry that counts."""
         self._stale: set[bytes] = set()
         """Runs that were told to be stale."""
 
@@ -91,14 +94,26 @@ class Watch:
 
     def _wait_for(self, run: Run) -> None:
         assert self.wanted.stale_us is not None
+        due = run.updated_at + self.wanted.stale_us
+        if self._awaited.get(run.key, due + 1) <= due:
+            return
         if not self._due:
             self.wake()
-        heapq.heappush(self._due, (run.updated_at + self.wanted.stale_us, run.key, run))
+        self._awaited[run.key] = due
+        heapq.heappush(self._due, (due, run.key))
 
     def _grow_stale(self, current: Callable[[bytes], Run | None]) -> None:
         now = now_us()
         while self._due and self._due[0][0] <= now:
-            _, key, run = heapq.heappop(self._due)
-            if current(key) is run and key not in self._stale:
+            due, key = heapq.heappop(self._due)
+            if self._awaited.get(key) != due:
+                continue
+            del self._awaited[key]
+            run = current(key)
+            if run is None or key in self._stale or not self.wanted.allows_but_for_age(run):
+                continue
+            if self.wanted.allows(run, now):
                 self._stale.add(key)
                 self._pending[key] = None
+            else:
+                self._wait_for(run)
