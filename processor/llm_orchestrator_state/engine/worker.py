@@ -190,7 +190,9 @@ class Worker:
                 self._partitions.wait(partition, error)
             except CorruptStore as error:
                 self._partitions.restore(partition, error)
-            if batch and not self._commit():
+            # there may be no room for it because of what other partitions have judged, which go back by themselves
+            goes_back = task.uncommitted
+            if batch and not self._commit() and goes_back:
                 return  # fetched again, from where the task goes on
 
     def _consumer_error(self, message: Message) -> None:
