@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from llm_orchestrator_state.errors import CorruptStore, ForeignStore, StateDirectory, StoreLocked
+from llm_orchestrator_state.store import rocks, rocks_options
 from llm_orchestrator_state.store.interface import Positions, Store, Stores
 from llm_orchestrator_state.store.rocks import RocksStore, RocksStores
 from llm_orchestrator_state.store.rocks_failures import as_state_error
@@ -337,4 +338,56 @@ def test_positions_are_json(stores: RocksStores) -> None:
     store = stores.open(0)
     write(store)
     assert json.loads(store._get(b"m/positions") or b"") == [7, 9, 1_700_000_000.5]
+    store.close()
+
+
+# --- what was deleted ---------------------------------------------------------------------------------------------------
+
+MARKER = b"bQ7xLw2ZkT9vRj4NcY8mHd3P"
+"""LZ4 leaves it as it is: nothing in it occurs twice."""
+
+
+def holding(directory: Path) -> list[str]:
+    return [name for name, content in files(directory).items() if MARKER in content]
+
+
+def test_a_deleted_value_leaves_the_files_within_the_time_that_is_promised(
+    tmp_path: Path, stores: RocksStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rocks_options, "FORGET_S", 1)
+    monkeypatch.setattr(rocks, "TIDY_S", 0)
+    store = stores.open(0)
+    others = [(b"run-%03d" % n, os.urandom(200)) for n in range(500)]
+    write(store, *others, (b"run-250-forgotten", MARKER))
+    store._database.compact_range(None, None)
+    write(store, *others)
+    assert holding(tmp_path) != []
+    write(store, (b"run-250-forgotten", None))
+    deadline = time.monotonic() + 30
+    at, notes = AT, 0
+    while holding(tmp_path):
+        assert time.monotonic() < deadline
+        if notes < 4:  # eight files would be merged for their number
+            notes += 1
+            at = at._replace(level_at=at.level_at + 1)
+            write(store, at=at)
+        time.sleep(1.1)  # RocksDB counts a file's age in seconds
+    assert store.get_many([b"run-250"]) == [others[250][1]]
+    store.close()
+
+
+def test_what_was_moved_aside_goes_after_a_week(
+    tmp_path: Path, stores: RocksStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rocks, "TIDY_S", 0)
+    now = int(time.time())
+    old, young, anothers = (tmp_path / "llm.events" / name for name in
+                            (f"0.corrupt-{now - 8 * 86_400}", f"0.corrupt-{now - 86_400}", f"1.corrupt-{now - 8 * 86_400}"))  # fmt: skip
+    for directory in (old, young, anothers):
+        directory.mkdir(parents=True)
+        (directory / "000001.sst").write_bytes(MARKER)
+    store = stores.open(0)
+    for _ in range(2):
+        write(store)
+    assert [directory.exists() for directory in (old, young, anothers)] == [False, True, True]
     store.close()

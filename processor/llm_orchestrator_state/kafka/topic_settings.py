@@ -42,6 +42,8 @@ _COMPACTED = (
     Setting("delete.retention.ms", str(DAY_MS), "at least"),
     # the active segment is never compacted: a cold restore reads at most this much of superseded states
     Setting("segment.bytes", str(128 * 1024 * 1024), "free"),
+    # or a run that is deleted from a quiet topic stays there until as much again is written (KIP-354)
+    Setting("max.compaction.lag.ms", str(7 * DAY_MS), "free"),
     _DURABLE,
     _BROKERS_CLOCK,
 )

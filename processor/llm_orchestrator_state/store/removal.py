@@ -12,10 +12,21 @@ from pathlib import Path
 
 from ..errors import StateDirectory, StoreLocked
 
+KEPT_S = 7 * 24 * 3600
+"""For how long somebody may look into a damaged database."""
+
 
 def move_aside(path: Path) -> Path | None:
     """Renamed to ``<path>.corrupt-<Unix time>``, for whoever wants to know why. None where there is nothing."""
     return _renamed(path, f"{path}.corrupt-{int(time.time())}")
+
+
+def remove_old(path: Path) -> None:
+    """What was moved aside here KEPT_S ago: the states of runs that may have been deleted since."""
+    for moved in path.parent.glob(f"{path.name}.corrupt-*"):
+        at = moved.name.rpartition("-")[2]
+        if at.isdigit() and time.time() - int(at) > KEPT_S:
+            shutil.rmtree(moved, ignore_errors=True)
 
 
 def remove(path: Path) -> None:

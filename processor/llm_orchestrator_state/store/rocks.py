@@ -13,7 +13,7 @@ from rocksdict import AccessType, DbClosedError, Rdict, WriteBatch
 from ..errors import CorruptStore, ForeignStore, StateDirectory
 from .directory import make_directory
 from .interface import Positions
-from .removal import move_aside, remove
+from .removal import move_aside, remove, remove_old
 from .rocks_failures import as_state_error, is_vanished_file
 from .rocks_options import Memory
 
@@ -21,6 +21,9 @@ FORMAT_VERSION = b"1"
 
 READ_ONLY_TRIES = 20
 """Files are deleted a few times a second at most; two in a row were never met."""
+
+TIDY_S = 3600.0
+"""Between two flushes that nothing but time asks for; a database that is opened has none of its past in memory."""
 
 _STATE = b"s/"
 _POSITIONS = b"m/positions"
@@ -41,6 +44,8 @@ class RocksStore:
         self._path = path
         self._database = database
         self._damaged = damaged
+        self._tidy_at: float | None = None
+        """Unix time (s); None before the first write."""
 
     def positions(self) -> Positions | None:
         value = self._get(_POSITIONS)
@@ -63,6 +68,21 @@ class RocksStore:
                 put(_STATE + key, value)
         put(_POSITIONS, msgspec.json.encode(positions))
         self._write(batch)
+        if self._tidy_at is None:
+            self._tidy_at = positions.level_at + TIDY_S
+        elif positions.level_at >= self._tidy_at:
+            self._tidy_at = positions.level_at + TIDY_S
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """What was deleted shall not stay: the log of writes goes with a flush, and one also makes RocksDB look for files
+        that are old enough to be merged (see rocks_options.FORGET_S).
+        """
+        try:
+            self._database.flush()
+        except Exception as error:  # noqa: BLE001 - as in get_many()
+            self._failed(error)
+        remove_old(self._path)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """In the order of the keys, as of the first one asked for."""
@@ -222,4 +242,6 @@ class RocksStores:
             if isinstance(failure, CorruptStore) and not read_only:
                 self._damaged.add(path)
             raise failure from None
+        if not read_only:
+            database.set_options(self._memory.later_options())
         return RocksStore(path, database, self._damaged)

@@ -6,6 +6,10 @@ from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Writ
 
 MIB = 1024 * 1024
 
+FORGET_S = 24 * 3600
+"""Within which what was deleted leaves the table files too: older ones are merged with those below them, in which the
+deleted value is. RocksDB's own default is 30 days."""
+
 MAX_OPEN_FILES = 128
 """Table files that one database of a worker keeps open."""
 
@@ -18,6 +22,11 @@ class Memory:
         # no stall: a flush begins at 7/8 of it, and a worker that stopped here would miss its heartbeats
         self._write_buffers = WriteBufferManager(write_buffer, allow_stall=False)
         self._write_buffer = write_buffer
+
+    @staticmethod
+    def later_options() -> dict[str, str]:
+        """Those that rocksdict sets only on an open database."""
+        return {"ttl": str(FORGET_S)}
 
     def options(self, *, read_only: bool = False) -> Options:
         blocks = BlockBasedOptions()
