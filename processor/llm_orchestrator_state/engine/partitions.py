@@ -102,7 +102,8 @@ class Partitions:
         return None if partition in self._waiting else self.tasks.get(partition)
 
     def _has_room(self) -> bool:
-        return sum([task.uncommitted_bytes for task in self.tasks.values()]) < self._config.uncommitted_bytes
+        uncommitted = [task.uncommitted_bytes for task in self.tasks.values() if task.uncommitted]
+        return sum(uncommitted) < self._config.uncommitted_bytes
 
     def idle_s(self) -> float:
         """For how long there is nothing to do for advance()."""

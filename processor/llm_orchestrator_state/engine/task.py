@@ -81,7 +81,7 @@ class PartitionTask:
         """
         if not self.uncommitted:
             # records that could not be judged were counted: in the end nothing would be taken, and nothing committed
-            self._uncommitted_bytes = 0
+            self.uncommitted_bytes = 0
         taken = 0
         while taken < len(messages) and self._has_room():
             chunk = messages[taken : taken + self._chunk]
