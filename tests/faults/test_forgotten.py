@@ -9,10 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from llm_orchestrator_state import StateReader
 from llm_orchestrator_state.store import rocks, rocks_options
@@ -22,7 +25,7 @@ from tests.integration.harness import Stage, event, new_runs, until, whole_run
 MARKER = "bQ7xLw2ZkT9vRj4NcY8mHd3P"
 COMPACTED = ("state", "checkpoints", "outputs")
 
-QUICK = {
+QUICK: dict[str, Any] = {
     "log.roll.ms": 1000,
     "log.cleaner.backoff.ms": 200,
     "log.cleaner.min.cleanable.ratio": 0.01,
