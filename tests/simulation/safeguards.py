@@ -112,6 +112,13 @@ _JUDGING = (
         ("return  # fetched again, from where the task goes on", "pass"),
     ),
     _guard(
+        "a batch for which there was no room is gone on with after the others' commit was aborted",
+        WORKER, "if batch and (task.uncommitted, self._commit()) == (True, False):",
+        ("(task.uncommitted, self._commit()) == (True, False)", "not self._commit()"),
+        given={"small_commits": True, "partitions": 3, "commit_interval_s": 1.0}, storm=4, publish=40,
+        rare=True,
+    ),
+    _guard(
         "what was fetched is dropped when another partition's commit has sent its partition back",
         WORKER, "self._judge(partition, batch)",
         ("if task and (task, task.position) == begins.get(partition):", "if task:"),

@@ -181,6 +181,9 @@ class Worker:
         self._spent("judge", began)
 
     def _judge(self, partition: int, batch: list[Message]) -> None:
+        """There may be no room for the batch because of what other partitions have judged: an aborted commit sends those
+        back, and this one goes on.
+        """
         while batch and (task := self._partitions.task(partition)):
             if self._uncommitted_since is None:
                 self._uncommitted_since = self._clock.monotonic()
@@ -190,9 +193,7 @@ class Worker:
                 self._partitions.wait(partition, error)
             except CorruptStore as error:
                 self._partitions.restore(partition, error)
-            # there may be no room for it because of what other partitions have judged, which go back by themselves
-            goes_back = task.uncommitted
-            if batch and not self._commit() and goes_back:
+            if batch and (task.uncommitted, self._commit()) == (True, False):
                 return  # fetched again, from where the task goes on
 
     def _consumer_error(self, message: Message) -> None:
