@@ -10,10 +10,14 @@ from typing import Any, cast
 
 from llm_orchestrator_state.kafka.partitioner import partition_of
 from llm_orchestrator_state.wire.framing import Undecodable, UnknownSchema
+from tests.faults.scene import answered
 from tests.integration.agreement import differences, emitted_rejections, fold_log, reports
 from tests.integration.harness import Stage, headers_of
 from tests.integration.load import Published, traffic
 from tests.unit.reference_fold import judge
+
+ASK_AGAIN_S = 60.0
+"""A busy machine's brokers change their parts also when nothing is done to them."""
 
 
 def differences_found(stage: Stage, seed: int, published: int, states: list[str]) -> Counter[str]:
@@ -28,8 +32,9 @@ def differences_found(stage: Stage, seed: int, published: int, states: list[str]
         found["runs with events lost, twice or out of order in the log"] += _unequal(_by_run(log), _by_run(events))
         _compare_outputs(stage, partition, events, found)
     for state in states:
-        found["differences told by verify"] += len(differences(reports(stage, state)))
-    committed, ends = stage.committed(), stage.ends("events")
+        told = answered(lambda state=state: differences(reports(stage, state)), ASK_AGAIN_S)  # type: ignore[misc] # bound
+        found["differences told by verify"] += len(told)
+    committed, ends = answered(stage.committed, ASK_AGAIN_S), answered(lambda: stage.ends("events"), ASK_AGAIN_S)
     found["partitions not judged to their end"] += sum(committed[p] != ends[p] for p in stage.partitions)
     return +found
 
