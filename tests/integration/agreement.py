@@ -33,13 +33,23 @@ def fold_log(stage: Stage, partition: int) -> Folded:
     rejections: list[tuple[int, str]] = []
     made = stage.format
     task = PartitionTask(
-        stage.topics.events, partition, made.partitions, made.checkpoints, stage.codec, store, 0, 1 << 30
+        stage.topics.events,
+        partition,
+        made.partitions,
+        made.checkpoints,
+        stage.codec,
+        store,
+        0,
+        1 << 30,
+        inline_limit=made.inline_limit,
     )
     log = stage.records("events", partition)
     for begin in range(0, len(log), PART):
         task.process(log[begin : begin + PART])
         changes = task.changes()
-        store.write(((r.key or b"", r.value) for r in changes.states), Positions(task.position, 0, 0))
+        store.write(
+            ((r.key or b"", r.value) for r in changes.states), Positions(task.position, 0, 0), changes.contexts.items()
+        )
         checkpoints.update({r.key or b"": r.value for r in changes.checkpoints})
         for record in changes.rejections:
             headers = dict(record.headers)

@@ -84,12 +84,18 @@ class FullDisk:
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         return self._store.get_many(keys)
 
-    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
+    def context(self, key: bytes) -> bytes | None:
+        return self._store.context(key)
+
+    def write(
+        self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions,
+        contexts: Iterable[tuple[bytes, bytes | None]] = (),
+    ) -> None:  # fmt: skip
         given = list(changes)
         if given and self.fails:
             self.fails = False
             raise StateDirectory("no space left on device")
-        self._store.write(given, positions)
+        self._store.write(given, positions, contexts)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         return self._store.items()

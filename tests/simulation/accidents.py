@@ -35,7 +35,7 @@ class Accidents:
 
     def compact(self) -> None:
         """Sometimes the log then begins behind what was removed."""
-        for log in self._cluster.logs("state") + self._cluster.logs("checkpoints"):
+        for log in [log for kind in ("state", "checkpoints", "outputs") for log in self._cluster.logs(kind)]:
             log.compact(self._scene.clock.now)
             if self._rng.random() < 0.2:
                 log.trim_removed()

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from llm_orchestrator_state.engine import outputs, task, worker
 from llm_orchestrator_state.kafka.format import CheckpointPolicy
 
+INLINE_LIMIT = 24
+"""Bytes: one of the values in payloads.py goes out by itself, and of most others the second."""
+
 DEFAULT_CACHE = 32 * 1024 * 1024
 
 SMALL_COMMIT = 15_000
@@ -44,6 +47,7 @@ class Conditions(NamedTuple):
     burst: float = 0.0
     cache_bytes: int = DEFAULT_CACHE
     commit_interval_s: float = 0.2
+    inline_limit: int | None = INLINE_LIMIT
 
     @property
     def uncommitted_bytes(self) -> int:
@@ -78,4 +82,5 @@ def drawn(rng: Random) -> Conditions:
         burst=rng.choice((0.0, 0.0, 0.04)),
         cache_bytes=rng.choice((DEFAULT_CACHE, DEFAULT_CACHE, 0, 12_000)),
         commit_interval_s=rng.choice((0.2, 0.2, 0.2, 0.02, 1.0)),
+        inline_limit=rng.choice((INLINE_LIMIT, INLINE_LIMIT, None)),
     )

@@ -14,7 +14,7 @@ and two scans, 40 s."""
 CALM_ROUNDS = 2_000
 """Steps of each worker in the calm, at most."""
 
-OUTPUTS = ("state", "checkpoints", "rejections")
+OUTPUTS = ("state", "checkpoints", "outputs", "rejections")
 
 
 class Ending:
@@ -72,6 +72,8 @@ class Ending:
         if files.positions is None or (files.positions.input or 0) < target:
             return False
         # A store that is being caught up knows of the last event before it has read every state.
+        if files.positions.outputs is None:
+            return False  # its contexts are still being brought back
         return files.values == self._cluster.logs("state")[partition].last_values()
 
     def check(self) -> None:
@@ -96,4 +98,4 @@ class Ending:
     def _check_store(self, partition: int, fold: Folded) -> None:
         owner = self._owner(partition)
         assert owner is not None
-        check_store(partition, owner.disk.files(partition).values, fold)
+        check_store(partition, owner.disk.files(partition), fold)

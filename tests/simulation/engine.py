@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+
+import msgspec
 
 from llm_orchestrator_state.engine.config import WorkerConfig
 from llm_orchestrator_state.engine.task import PartitionTask
@@ -10,6 +12,7 @@ from llm_orchestrator_state.engine.worker import Worker
 from llm_orchestrator_state.kafka.format import Format
 from llm_orchestrator_state.kafka.topics import TopicSet
 from llm_orchestrator_state.store.interface import Positions
+from llm_orchestrator_state.store.memory import MemoryStore
 from llm_orchestrator_state.wire.codec import Codec
 from tests.simulation.conditions import Conditions
 from tests.simulation.invariants import Folded
@@ -23,39 +26,14 @@ REGISTRY_CODEC = Codec(Registered())
 REGISTRY_CODEC.prepare()
 
 
-class DictStore:
-    """A store without faults, for the fold alone."""
-
-    def __init__(self) -> None:
-        self.values: dict[bytes, bytes] = {}
-
-    def positions(self) -> Positions | None:
-        return None
-
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        return [self.values.get(key) for key in keys]
-
-    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
-        for key, value in changes:
-            if value is None:
-                self.values.pop(key, None)
-            else:
-                self.values[key] = value
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        return iter(self.values.items())
-
-    def close(self) -> None:
-        return
-
-
 class Engine:
     """The engine as the system under test, on one topic set."""
 
     def __init__(self, conditions: Conditions, prefix: str = "sim") -> None:
         self._conditions = conditions
         self._topics = TopicSet(prefix)
-        self._format = Format.current(conditions.partitions, conditions.checkpoints)
+        made = Format.current(conditions.partitions, conditions.checkpoints)
+        self._format = msgspec.structs.replace(made, inline_limit=conditions.inline_limit)
         self._codec = REGISTRY_CODEC if conditions.registry else CODEC
 
     def worker(self, process: SimProcess) -> Worker:
@@ -79,23 +57,26 @@ class Engine:
 
 def pure_fold(topic: str, partition: int, form: Format, codec: Codec, records: Sequence[Record]) -> Folded:
     """Every event in a commit of its own."""
-    store = DictStore()
-    task = PartitionTask(topic, partition, form.partitions, form.checkpoints, codec, store, 0, 0)
-    folded = Folded({}, {}, {})
+    store = MemoryStore()
+    task = PartitionTask(
+        topic, partition, form.partitions, form.checkpoints, codec, store, 0, 0, inline_limit=form.inline_limit
+    )
+    folded = Folded({}, {}, {}, {})
     nowhere = Positions(None, 0, 0.0)
     for record in records:
         task.process([record])
-        states, checkpoints, rejections = task.changes()
+        states, checkpoints, rejections, outputs, contexts = task.changes()
         offset = record.offset()
         for key, value, _ in states:
             folded.changes.setdefault(key or b"", []).append((offset, value))
-        for key, value, _ in checkpoints:
-            if value is None:
-                folded.checkpoints.pop(key or b"", None)
-            else:
-                folded.checkpoints[key or b""] = value
+        for table, changed in ((folded.checkpoints, checkpoints), (folded.outputs, outputs)):
+            for key, value, _ in changed:
+                if value is None:
+                    table.pop(key or b"", None)
+                else:
+                    table[key or b""] = value
         for _, _, headers in rejections:
             folded.rejections[offset] = dict(headers)["code"]
-        store.write(((key or b"", value) for key, value, _ in states), nowhere)
+        store.write(((key or b"", value) for key, value, _ in states), nowhere, contexts.items())
         task.commit()
     return folded

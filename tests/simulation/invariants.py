@@ -8,6 +8,8 @@ from typing import NamedTuple
 from llm_orchestrator_state.model.limits import KEPT_CHECKPOINTS
 from tests.simulation.cluster import SimCluster
 from tests.simulation.log import PartitionLog, Record
+from tests.simulation.outputs import contexts_of, what_is_wrong
+from tests.simulation.store import Files
 
 
 class Violation(AssertionError):
@@ -23,6 +25,8 @@ class Folded(NamedTuple):
     """Offset -> code."""
     checkpoints: dict[bytes, bytes]
     """Checkpoint topic's key -> last value."""
+    outputs: dict[bytes, bytes]
+    """Outputs topic's key -> last value."""
 
     def states(self) -> dict[bytes, bytes]:
         last = {key: changes[-1][1] for key, changes in self.changes.items()}
@@ -49,6 +53,9 @@ def check_topics(cluster: SimCluster, folded: list[Folded], *, repeated_rejectio
         _same(f"state topic [{partition}]", state.last_values(), fold.states())
         _same(f"checkpoint topic [{partition}]", cluster.logs("checkpoints")[partition].last_values(), fold.checkpoints)
         _check_slots(fold)
+        _same(f"outputs topic [{partition}]", cluster.logs("outputs")[partition].last_values(), fold.outputs)
+        wrong = what_is_wrong(fold.outputs, fold.states(), fold.checkpoints)
+        require(not wrong, f"outputs topic [{partition}]: {wrong}")
         _check_history(state, fold)
         _check_rejections(cluster.logs("events")[partition], rejections, fold, repeated=repeated_rejections)
 
@@ -61,8 +68,10 @@ def _same(what: str, found: dict[bytes, bytes], expected: dict[bytes, bytes]) ->
             raise Violation(f"{what}: {key!r} is\n  {found.get(key)!r}, the log's fold\n  {expected.get(key)!r}")
 
 
-def check_store(partition: int, values: dict[bytes, bytes], fold: Folded) -> None:
-    _same(f"local store [{partition}]", values, fold.states())
+def check_store(partition: int, files: Files, fold: Folded) -> None:
+    _same(f"local store [{partition}]", files.values, fold.states())
+    needed = {name: fold.outputs[name] for name in contexts_of(fold.states())}
+    _same(f"contexts in the local store [{partition}]", files.contexts, needed)
 
 
 def source_offset(record: Record) -> int:

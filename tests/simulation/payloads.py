@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -11,6 +12,9 @@ BEGIN = 1_767_605_400_000_000
 
 STEPS = ("fetch", "answer", "judge[0]")
 JSON = ("{}", '{"a":1,"b":{"c":[1,2.50]}}', '{"a":null,"d":"é"}', '"text"', "[1]", "17")
+
+LARGE = JSON[1:3]
+"""That go out where they are a context: by themselves, or where a step has something."""
 
 Fields = dict[str, Any]
 
@@ -51,14 +55,23 @@ def state(rng: Random, run_id: str, now: int, largest: int) -> Fields:
     step = {"step_id": STEPS[0], "status": "completed", "started_at": BEGIN, "completed_at": BEGIN + 5,
             "outputs": "1", "error": None, "retry_count": 0, "attempt": 1, "error_type": None,
             "status_reason": None, "usage": {}, "outputs_ref": None}  # fmt: skip
+    ref = _reference(rng) if rng.random() < 0.4 else None
+    context = json_text(rng, largest) if ref is None else "null"
     return {
         "id": run_id, "workflow_id": "triage", "workflow_name": "Ticket triage", "user_id": "u", "started_at": BEGIN,
-        "labels": {}, "parent": None, "context": json_text(rng, largest), "context_ref": None,
+        "labels": {}, "parent": None, "context": context, "context_ref": ref,
         "status": rng.choice(("pending", "running", "completed")), "updated_at": now,
         "completed_at": None, "error": None, "error_type": None, "status_reason": None, "version": 3,
         "last_event_id": None, "recent_event_ids": b"", "fencing_token": None, "checkpoint_count": 7,
         "output_count": 0, "released_outputs": [], "usage": {}, "steps": {STEPS[0]: step},
     }  # fmt: skip
+
+
+def _reference(rng: Random) -> Fields:
+    """To a context that is perhaps there: of these the text is compared, so what is taken for one is one."""
+    value = rng.choice(LARGE).encode()
+    sha256 = hashlib.sha256(value).digest()
+    return {"n": rng.randrange(1, 5), "bytes": len(value), "sha256": sha256, "born": rng.randrange(20)}
 
 
 _BY_KIND: dict[str, Callable[[Random, str, int, int], Fields]] = {

@@ -95,7 +95,7 @@ _COMMITTING = (
     ),
     _guard(
         "a store's position is noted only where nothing is uncommitted",
-        WORKER, "self._write(p, (), None)",
+        WORKER, "self._write(p, (), {})",
         ("if not task.uncommitted:", "if True:"),
     ),
     _guard(
@@ -176,10 +176,11 @@ _JUDGING = (
     _guard("a state that was replaced is encoded again", TASK, "run.all_changed()", ("run.all_changed()", "pass")),
     _guard(
         "whether a state is too large does not depend on where commits fall",
-        TASK, "if bound > MAX_STATE_BYTES and (rejection := self._too_large(run, event)):",
-        ("""bound = (len(run.encode()) if run else 0) + 4 * size + 1024
-            if bound > MAX_STATE_BYTES and (rejection := self._too_large(run, event)):""",
-         'if rejection := Rejection(Code.STATE_TOO_LARGE, ""):'),
+        TASK, "if in_question and (rejection := self._too_large(key, run, event)):",
+        (
+            "bound = (len(run.encode()) if run else 0) + 4 * size + 1024\n        in_question",
+            'return Rejection(Code.STATE_TOO_LARGE, "")\n        in_question',
+        ),
         given={"small_states": True},
     ),
     _guard("a state's bound grows with what is applied to it", TASK, "run.bound = bound", ("run.bound = bound", "pass"),
@@ -214,7 +215,7 @@ _TRANSACTIONS = (
     ),
     _guard(
         "a delivery report without an offset does not move the store's position",
-        TRANSACTION, "delivered[batch.partition] = offset + 1",
+        TRANSACTION, "delivered[batch.topic, batch.partition] = offset + 1",
         ("if error is None and offset is not None and offset >= 0:", "if error is None:"),
     ),
 )  # fmt: skip

@@ -18,16 +18,19 @@ UNSYNCED_WRITES = 6
 CORRUPT = 0.3
 """Among faulty calls, of open() those that take effect."""
 
-Undo = tuple[list[tuple[bytes, bytes | None]], Positions | None]
+Changes = Iterable[tuple[bytes, bytes | None]]
+Undo = tuple[list[tuple[dict[bytes, bytes], bytes, bytes | None]], Positions | None]
+"""What stood where, and the positions."""
 
 
 class Files:
     """One partition's database as it lies on disk."""
 
-    __slots__ = ("corrupt", "holder", "positions", "undo", "values")
+    __slots__ = ("contexts", "corrupt", "holder", "positions", "undo", "values")
 
     def __init__(self) -> None:
         self.values: dict[bytes, bytes] = {}
+        self.contexts: dict[bytes, bytes] = {}
         self.positions: Positions | None = None
         self.holder: SimProcess | None = None
         self.corrupt = False
@@ -37,11 +40,11 @@ class Files:
         """Take back the last writes, states and positions together."""
         for _ in range(min(writes, len(self.undo))):
             previous, self.positions = self.undo.pop()
-            for key, value in reversed(previous):
+            for table, key, value in reversed(previous):
                 if value is None:
-                    self.values.pop(key, None)
+                    table.pop(key, None)
                 else:
-                    self.values[key] = value
+                    table[key] = value
 
 
 class Disk:
@@ -95,20 +98,24 @@ class SimStore:
         values = self._files.values
         return [values.get(key) for key in keys]
 
-    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
+    def context(self, key: bytes) -> bytes | None:
+        self._check()
+        return self._files.contexts.get(key)
+
+    def write(self, changes: Changes, positions: Positions, contexts: Changes = ()) -> None:
         self._check()
         fault = self._faults.draw("store.write")
         if fault == FAIL:
             self._refuse("No space left on device")
         files = self._files
-        values = files.values
-        previous: list[tuple[bytes, bytes | None]] = []
-        for key, value in changes:
-            previous.append((key, values.get(key)))
-            if value is None:
-                values.pop(key, None)
-            else:
-                values[key] = value
+        previous: list[tuple[dict[bytes, bytes], bytes, bytes | None]] = []
+        for table, changed in ((files.values, changes), (files.contexts, contexts)):
+            for key, value in changed:
+                previous.append((table, key, table.get(key)))
+                if value is None:
+                    table.pop(key, None)
+                else:
+                    table[key] = value
         files.undo.append((previous, files.positions))
         del files.undo[:-UNSYNCED_WRITES]
         files.positions = positions

@@ -114,7 +114,7 @@ def test_two_owners_both_commit_when_the_metadata_is_read_at_the_commit(monkeypa
         return wrapped
 
     wrap(monkeypatch, SimProducer, "send_offsets_to_transaction", with_fresh_metadata)
-    failure_without_the_rule(monkeypatch, pause=10, resume=10, start=3)
+    failure_without_the_rule(monkeypatch, pause=25, resume=25, start=6, restart=4)
 
 
 def test_a_deleted_run_lives_on_when_an_old_store_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from llm_orchestrator_state.model.records import EventRecord
 from llm_orchestrator_state.wire.codec import Codec
+from tests.unit import outputs
 from tests.unit.histories import random_history
 from tests.unit.partition import Partition, header
 from tests.unit.records import FIELDS, OTHER_RUN, RUN, T0, event, state, step
@@ -24,6 +25,9 @@ DIRECTORY = Path(__file__).parents[1] / "data" / "golden"
 MESSAGES = DIRECTORY / "messages.jsonl"
 FOLD = DIRECTORY / "fold.jsonl"
 OUTCOME = DIRECTORY / "fold.outcome.json"
+OUTPUTS_FOLD = DIRECTORY / "outputs.jsonl"
+"""A history of its own, of a topic set in which values go out."""
+OUTPUTS_OUTCOME = DIRECTORY / "outputs.outcome.json"
 
 TIDY_RUN = "3d0c6e5a-52f4-4f0c-9a53-5f5f1f6b7c11"
 
@@ -82,9 +86,20 @@ def messages() -> list[dict[str, str]]:
 def history() -> list[bytes]:
     """The messages that the file holds; a history of three runs where there is no file yet."""
     if FOLD.exists():
-        return [bytes.fromhex(json.loads(line)["event"]) for line in FOLD.read_text().splitlines()]
+        return pinned(FOLD)
     made = [*examples().values(), *_tidy(TIDY_RUN), *random_history(Random(7), (RUN, OTHER_RUN), 220)]
     return [Codec().encode_event(one) for one in made]
+
+
+def outputs_history() -> list[bytes]:
+    """The messages that the file holds; where there is no file yet, a history of one run with values beyond the limit."""
+    if OUTPUTS_FOLD.exists():
+        return pinned(OUTPUTS_FOLD)
+    return [message.value() or b"" for message in outputs.lived(Random(17), 320).log]
+
+
+def pinned(path: Path) -> list[bytes]:
+    return [bytes.fromhex(json.loads(line)["event"]) for line in path.read_text().splitlines()]
 
 
 def _tidy(run: str) -> list[EventRecord]:
@@ -114,9 +129,9 @@ def _tidy(run: str) -> list[EventRecord]:
     return [*once, *once[:3], *once[-9:]]
 
 
-def fold(log: list[bytes]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def fold(log: list[bytes], inline_limit: int | None = None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """A line for each message, and what is there in the end."""
-    partition = Partition("step")
+    partition = Partition("step", inline_limit=inline_limit)
     lines = []
     for message in log:
         key = partition.codec.decode_event(message)["run_id"].lower().encode()
@@ -134,6 +149,8 @@ def fold(log: list[bytes]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         "states": {key.decode(): value.hex() for key, value in partition.store.items()},
         "checkpoints": {key.decode(): value.hex() for key, value in sorted(partition.compacted_checkpoints().items())},
     }
+    if inline_limit is not None:
+        outcome["outputs"] = {key.decode(): value.decode() for key, value in partition.compacted_outputs().items()}
     return lines, outcome
 
 
@@ -143,6 +160,9 @@ def write() -> None:
     _write_lines(MESSAGES, messages())
     _write_lines(FOLD, lines)
     OUTCOME.write_text(json.dumps(outcome, indent=1) + "\n")
+    lines, outcome = fold(outputs_history(), outputs.LIMIT)
+    _write_lines(OUTPUTS_FOLD, lines)
+    OUTPUTS_OUTCOME.write_text(json.dumps(outcome, indent=1) + "\n")
 
 
 def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:

@@ -52,7 +52,7 @@ class Partition:
 
     def __init__(
         self, policy: str = "step", *, partitions: int = 1, partition: int = 0, cache_bytes: int = 1 << 30,
-        codec: Codec | None = None, most_uncommitted: int = 1 << 40,
+        codec: Codec | None = None, most_uncommitted: int = 1 << 40, inline_limit: int | None = None,
     ) -> None:  # fmt: skip
         self.codec = codec or Codec()
         self.store = MemoryStore()
@@ -66,11 +66,13 @@ class Partition:
             0,
             cache_bytes,
             lambda: self.task.uncommitted_bytes < most_uncommitted,
+            inline_limit,
         )
         self.log: list[Message] = []
         self.states: list[Record] = []
         self.checkpoints: list[Record] = []
         self.rejections: list[Record] = []
+        self.outputs: list[Record] = []
 
     def publish(self, *events: EventRecord) -> None:
         for one in events:
@@ -86,11 +88,12 @@ class Partition:
     def commit(self) -> Changes:
         changes = self.task.changes()
         self.store.write(((record.key or b"", record.value) for record in changes.states),
-                         Positions(self.task.position, 0, 0.0))  # fmt: skip
+                         Positions(self.task.position, 0, 0.0), changes.contexts.items())  # fmt: skip
         self.task.commit()
         self.states += changes.states
         self.checkpoints += changes.checkpoints
         self.rejections += changes.rejections
+        self.outputs += changes.outputs
         return changes
 
     def settle(self, *events: EventRecord) -> Changes:
@@ -116,6 +119,9 @@ class Partition:
 
     def compacted_checkpoints(self) -> dict[bytes, bytes]:
         return compacted(self.checkpoints)
+
+    def compacted_outputs(self) -> dict[bytes, bytes]:
+        return compacted(self.outputs)
 
     def snapshots(self) -> list[CheckpointRecord]:
         """The kept checkpoints, oldest first."""

@@ -8,6 +8,7 @@ import uuid
 from typing import Any, cast
 
 from llm_orchestrator_state.model.fold import fold
+from llm_orchestrator_state.model.placement import Placement, Written
 from llm_orchestrator_state.model.records import EventRecord, StateRecord, StepRecord
 from llm_orchestrator_state.model.verdicts import Rejection, Verdict
 
@@ -94,23 +95,43 @@ def state(status: str = "running", *steps: StepRecord, **fields: Any) -> StateRe
 
 
 class Folding:
-    """One run; calling it folds an event and says the verdict in a word."""
+    """One run; calling it folds an event and says the verdict in a word.
 
-    def __init__(self, given: StateRecord | None = None, policy: str = "step") -> None:
+    inline_limit: beyond which values go out; outputs has them, by number.
+    """
+
+    def __init__(self, given: StateRecord | None = None, policy: str = "step", inline_limit: int | None = None) -> None:
         self.state = given
+        self.outputs: dict[int, str] = {}
+        self.taken: EventRecord
+        """The last event, as the fold has left it: what goes out is taken out of a snapshot that it carries."""
         self._policy = policy
+        self._limit = inline_limit
+        self._placement = self._fresh()
 
     def __call__(self, kind: str, **given: Any) -> str:
         return self.take(event(kind, **given))
 
     def take(self, one: EventRecord) -> str:
         before = copy.deepcopy(self.state)
-        verdict, after = fold(self.state, copy.deepcopy(one), self._policy)
+        self.taken = copy.deepcopy(one)
+        verdict, after = fold(self.state, self.taken, self._policy, self._placement)
         if verdict is not Verdict.APPLIED:
             assert after == before, "only an applied event changes something"
             assert self.state == before, "only an applied event changes something"
         self.state = after
+        if after is None:
+            self._placement = self._fresh()
         return verdict.code.value if isinstance(verdict, Rejection) else verdict.value
+
+    def _fresh(self) -> Placement | None:
+        return None if self._limit is None else Placement(self._limit, self.outputs.__getitem__, self._write)
+
+    def _write(self, written: Written) -> None:
+        if written.value is None:
+            self.outputs.pop(written.n, None)
+        else:
+            self.outputs[written.n] = written.value.decode()
 
     @property
     def run(self) -> StateRecord:

@@ -12,6 +12,9 @@ import re
 import uuid
 from typing import Any
 
+from tests.unit import reference_outputs
+from tests.unit.reference_outputs import Texts
+
 State = dict[str, Any]
 
 STEP_KINDS = {
@@ -26,15 +29,25 @@ STEP_KINDS = {
 LARGEST = 2**63 - 1
 
 
-def judge(before: State | None, event: dict[str, Any], policy: str) -> tuple[str, State | None]:
-    """The verdict in a word, and the state after it: a new one, or the given one if nothing is applied."""
+def judge(
+    before: State | None, event: dict[str, Any], policy: str, limit: int | None = None, texts: Texts | None = None
+) -> tuple[str, State | None]:
+    """The verdict in a word, and the state after it: a new one, or the given one if nothing is applied.
+
+    limit: beyond which values go out, to texts, which has those of this run.
+    """
     kind, fields = event["transition"]
-    verdict = _verdict(before, event, kind, fields)
+    texts = {} if texts is None else texts
+    verdict = _verdict(before, event, kind, fields, texts)
     if verdict != "applied":
         return verdict, before
-    after = _after(copy.deepcopy(before), copy.deepcopy(event), kind)
+    event = copy.deepcopy(event)
+    after = _after(_with_context(before, kind, texts), event, kind)
     if after is None:
+        texts.clear()
         return "applied", None
+    if limit is not None:
+        reference_outputs.settle(before, after, event, limit, texts)
     after["version"] = (before["version"] if before else 0) + 1
     after["last_event_id"] = event["event_id"].lower()
     if kind != "WorkflowSaved":
@@ -47,13 +60,22 @@ def judge(before: State | None, event: dict[str, Any], policy: str) -> tuple[str
     wants = {"step": ("StepCompleted", "CheckpointRequested"), "requested": ("CheckpointRequested",), "off": ()}[policy]
     if kind in wants:
         after["checkpoint_count"] += 1
+        if limit is not None:
+            reference_outputs.after_checkpoint(after, event["transition"][1].get("snapshot"), limit, texts)
     return "applied", after
+
+
+def _with_context(before: State | None, kind: str, texts: Texts) -> State | None:
+    run = copy.deepcopy(before)
+    if run is not None and kind == "ContextUpdated" and run["context_ref"] is not None:
+        run["context"] = texts[run["context_ref"]["n"]]
+    return run
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
 
 
-def _verdict(run: State | None, event: dict[str, Any], kind: str, fields: dict[str, Any]) -> str:
+def _verdict(run: State | None, event: dict[str, Any], kind: str, fields: dict[str, Any], texts: Texts) -> str:
     if fields.get("attempt") is None and _short(event) in _window(run):
         return "duplicate"
     if run is None and kind not in ("WorkflowCreated", "WorkflowSaved"):
@@ -69,7 +91,10 @@ def _verdict(run: State | None, event: dict[str, Any], kind: str, fields: dict[s
             return by_attempt
     if event["expected_version"] is not None and event["expected_version"] != (run["version"] if run else 0):
         return "version_conflict"
-    return "applied" if run is None or _legal(run, event, kind, fields) else "illegal_transition"
+    if run is not None and not _legal(run, event, kind, fields):
+        return "illegal_transition"
+    given = fields.get("state") or fields.get("snapshot")
+    return "applied" if reference_outputs.all_there(run, given, texts) else "illegal_transition"
 
 
 def _by_attempt(step: State | None, kind: str, attempt: int) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 
 from llm_orchestrator_state.model.verdicts import Code
 from llm_orchestrator_state.wire.codec import Codec
-from tests.unit import golden
+from tests.unit import golden, outputs
 from tests.unit.records import FIELDS
 
 PINNED = {
@@ -48,6 +48,24 @@ def test_the_pinned_history_is_judged_as_it_was() -> None:
 def test_the_pinned_history_ends_in_the_pinned_bytes() -> None:
     _, outcome = golden.fold([bytes.fromhex(line["event"]) for line in LINES])
     assert outcome == json.loads(golden.OUTCOME.read_text())
+
+
+def test_the_pinned_history_with_values_that_go_out_is_judged_as_it_was() -> None:
+    lines, outcome = golden.fold(golden.pinned(golden.OUTPUTS_FOLD), outputs.LIMIT)
+    assert lines == [json.loads(line) for line in golden.OUTPUTS_FOLD.read_text().splitlines()]
+    assert outcome == json.loads(golden.OUTPUTS_OUTCOME.read_text())
+
+
+def test_the_pinned_history_with_values_that_go_out_is_one_where_they_come_back_and_are_gone() -> None:
+    codec = Codec()
+    verdicts = set()
+    for line in map(json.loads, golden.OUTPUTS_FOLD.read_text().splitlines()):
+        kind, fields = codec.decode_event(bytes.fromhex(line["event"]))["transition"]
+        given = fields.get("state") or fields.get("snapshot")
+        if given is not None and outputs.references(given):
+            verdicts.add((kind, line["verdict"]))
+    kinds = ("WorkflowSaved", "WorkflowRestored", "CheckpointRequested")
+    assert verdicts == {(kind, verdict) for kind in kinds for verdict in ("applied", "illegal_transition")}
 
 
 def test_the_pinned_history_has_every_kind_applied_and_every_verdict_on_a_run() -> None:

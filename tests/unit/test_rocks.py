@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rocksdict import WriteBatch
 
 from llm_orchestrator_state.errors import CorruptStore, ForeignStore, StateDirectory, StoreLocked
 from llm_orchestrator_state.store import rocks, rocks_options
@@ -337,7 +338,26 @@ def test_positions_are_json(stores: RocksStores) -> None:
     """So that they can be read with RocksDB's own tools."""
     store = stores.open(0)
     write(store)
-    assert json.loads(store._get(b"m/positions") or b"") == [7, 9, 1_700_000_000.5]
+    assert json.loads(store._get(b"m/positions") or b"") == [7, 9, 1_700_000_000.5, None]
+    store.close()
+
+
+def test_the_positions_of_a_store_from_before_values_went_out_are_read(stores: RocksStores) -> None:
+    store = stores.open(0)
+    batch = WriteBatch(raw_mode=True)
+    batch.put(b"m/positions", b"[7,9,1700000000.5]")
+    store._write(batch)
+    assert store.positions() == Positions(7, 9, 1_700_000_000.5, None)
+    store.close()
+
+
+def test_contexts_are_kept_beside_the_states_and_are_none_of_them(stores: RocksStores) -> None:
+    store = stores.open(0)
+    store.write([(b"run", b"state")], AT, [(b"run/1", b"{}"), (b"run/2", b"[]")])
+    assert (store.context(b"run/1"), store.context(b"run/2"), store.context(b"run")) == (b"{}", b"[]", None)
+    assert (list(store.items()), store.get_many([b"run/1"])) == ([(b"run", b"state")], [None])
+    store.write([(b"run", None)], AT, [(b"run/1", None)])
+    assert (store.context(b"run/1"), store.context(b"run/2"), list(store.items())) == (None, b"[]", [])
     store.close()
 
 

@@ -143,7 +143,7 @@ def test_rolling_back_forgets_everything_since_the_last_commit() -> None:
     uncommitted = partition.task.uncommitted
     assert partition.task.rollback() == 2
     assert (uncommitted, partition.task.uncommitted) == (True, False)
-    assert partition.task.changes() == ([], [], [])
+    assert partition.task.changes() == ([], [], [], [], {})
     partition.judge(1)
     partition.commit()
     now = partition.state()

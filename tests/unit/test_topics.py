@@ -21,6 +21,7 @@ from llm_orchestrator_state.kafka.properties import (
 from llm_orchestrator_state.kafka.topic_settings import DAY_MS, SETTINGS, Setting
 from llm_orchestrator_state.kafka.topics import TopicSet
 from llm_orchestrator_state.model import limits
+from llm_orchestrator_state.model.limits import INLINE_LIMIT
 from llm_orchestrator_state.settings import LONGEST_PREFIX
 from llm_orchestrator_state.settings_sources import load
 
@@ -107,13 +108,24 @@ def test_the_format_is_json_that_people_can_read() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("window", 64), ("kept_checkpoints", 11), ("max_state_bytes", 1), ("max_json_depth", 64), ("inline_limit", 16384)],
+    [("window", 64), ("kept_checkpoints", 11), ("max_state_bytes", 1), ("max_json_depth", 64), ("inline_limit", 16385)],
 )
 def test_constants_of_another_version_are_told(name: str, value: int) -> None:
     other = msgspec.structs.replace(Format.current(2), **{name: value})
     (line,) = other.mismatches()
     assert f"found {name}={value}" in line
     assert "another version" in line
+
+
+@pytest.mark.parametrize("limit", [None, INLINE_LIMIT])
+def test_topic_sets_with_and_without_outputs_that_go_out_can_be_used(limit: int | None) -> None:
+    assert msgspec.structs.replace(Format.current(2), inline_limit=limit).mismatches() == []
+
+
+def test_a_format_that_was_recorded_without_a_limit_keeps_everything_inline() -> None:
+    recorded = msgspec.json.decode(Format.current(2).to_json())
+    del recorded["inline_limit"]
+    assert Format.from_json(msgspec.json.encode(recorded)).inline_limit is None
 
 
 @pytest.mark.parametrize(

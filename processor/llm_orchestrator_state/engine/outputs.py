@@ -25,11 +25,21 @@ class Record(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What one commit writes for one partition. Every run and checkpoint slot occurs once."""
+    """What one commit writes for one partition. Every run, checkpoint slot and output occurs once.
+
+    contexts: no records but what the store keeps besides the states, by the outputs topic's keys.
+    """
 
     states: list[Record]
     checkpoints: list[Record]
     rejections: list[Record]
+    outputs: list[Record]
+    contexts: dict[bytes, bytes | None]
+
+
+def output_key(run: bytes, n: int) -> bytes:
+    """Of a record of the outputs topic."""
+    return b"%s/%d" % (run, n)
 
 
 def rejection_record(topic: str, message: Message, event: EventRecord | None, why: Rejection) -> Record:

@@ -277,6 +277,7 @@ class Partitions:
             position,
             config.cache_bytes // config.format.partitions,
             self._has_room,
+            config.format.inline_limit,
         )
         self.positions[partition] = recovered.positions
         self.restored += recovered.restored

@@ -47,7 +47,7 @@ def missing_events(kafka: Kafka, config: WorkerConfig, *, partial: bool) -> dict
 
 def refuse_used(kafka: Kafka, topics: TopicSet, partitions: int) -> None:
     """Raises TopicMismatch when the topic set to publish into is not empty."""
-    for topic in (topics.events, topics.state, topics.checkpoints):
+    for topic in (topics.events, topics.state, topics.checkpoints, topics.outputs):
         for partition, log in kafka.log_ranges(topic, range(partitions)).items():
             if log.end > 0:
                 raise TopicMismatch(f"{topic}[{partition}] has {log.end} records; rebuild publishes into a fresh set")
@@ -58,7 +58,7 @@ def rebuild(
 ) -> Iterator[Rebuilt]:
     """Replays every partition's log from its start into a fresh store; yields as it goes on.
 
-    Emits states and checkpoints into the other topic set, transactionally, where one is given. Its event log stays
+    Emits states, checkpoints and outputs into the other topic set, transactionally, where one is given. Its event log stays
     empty, so a state record there names no source offset.
     """
     transactions = Transactions(kafka, f"{config.transactional_id}.rebuild", clock)
@@ -71,7 +71,8 @@ def rebuild(
             for task, changes in replay(kafka, clock, config, partition, store, log.start, log.stable):
                 if into is not None:
                     states = [Record(r.key, r.value, []) for r in changes.states]
-                    batches = [Batch(into.checkpoints, partition, changes.checkpoints),
+                    batches = [Batch(into.outputs, partition, changes.outputs),
+                               Batch(into.checkpoints, partition, changes.checkpoints),
                                Batch(into.state, partition, states)]  # fmt: skip
                     _publish(transactions, batches)
                 done.position = task.position
@@ -83,7 +84,7 @@ def rebuild(
 
 
 def _publish(transactions: Transactions, batches: list[Batch]) -> None:
-    """Until it is committed. Written twice does no harm: both topics are tables."""
+    """Until it is committed. Written twice does no harm: all three topics are tables."""
     for _ in range(MAX_TRIES):
         if transactions.run(batches, {}, "", None)[0] is Outcome.COMMITTED:
             return

@@ -17,6 +17,7 @@ from ..kafka.scan import STALLED_S, scan
 from ..store.interface import Positions, Store, Stores
 from .clock import Clock
 from .config import WorkerConfig
+from .contexts import Contexts
 from .restoring import Restoring
 from .transaction import settle
 
@@ -75,12 +76,14 @@ class Recovery:
             if state_log.end == 0 and committed.offset:
                 self._refuse_lost_states(partition, committed.offset)
             store, positions = yield from self._usable(partition, store, state_log)
-            positions, restored = yield from self._catch_up(partition, store, positions, state_log)
+            contexts = Contexts(self._kafka, self._clock, self._config, partition, store, positions)
+            positions, restored = yield from self._catch_up(partition, store, positions, state_log, contexts)
+            positions = yield from contexts.level(positions)
             position = self._where_to_go_on(partition, positions, committed)
         except BaseException:
             store.close()
             raise
-        return Recovered(store, position, Positions(position, positions.state, self._clock.time()), restored)
+        return Recovered(store, position, positions._replace(input=position, level_at=self._clock.time()), restored)
 
     def _open_store(self, partition: int) -> Generator[float, None, Store]:
         told = False
@@ -179,7 +182,8 @@ class Recovery:
             store.close()
             self._stores.clear(partition)
             store = yield from self._open_store(partition)
-        return store, Positions(None, state_log.start, self._clock.time())
+        # it has no state, and so all that its states need of the outputs topic
+        return store, Positions(None, state_log.start, self._clock.time(), outputs=0)
 
     def _refuse_deleted_states(self, partition: int, positions: Positions, state_log: LogRange) -> None:
         """Going cold would put what the topic has left in place of what may be the only copy."""
@@ -200,7 +204,7 @@ class Recovery:
         return None
 
     def _catch_up(
-        self, partition: int, store: Store, positions: Positions, state_log: LogRange
+        self, partition: int, store: Store, positions: Positions, state_log: LogRange, contexts: Contexts
     ) -> Generator[float, None, tuple[Positions, int]]:
         """The positions at the state topic's end, and the number of records read up to it."""
         restored = 0
@@ -225,8 +229,9 @@ class Recovery:
                 told.at(position)
                 if position > positions.state:
                     deadline = self._clock.monotonic() + patience
-                    positions = Positions(known, position, positions.level_at)
-                    store.write(((m.key() or b"", m.value()) for m in messages), positions)
+                    positions = Positions(known, position, positions.level_at, contexts.known_to)
+                    unneeded = contexts.restored(messages)
+                    store.write(((m.key() or b"", m.value()) for m in messages), positions, unneeded.items())
                 elif self._clock.monotonic() > deadline:
                     raise Connection(
                         f"partition {partition}: the state topic could be read up to {position} and not to its end "

@@ -58,12 +58,13 @@ def fresh_task(config: WorkerConfig, partition: int, store: Store, start: int) -
     """Which judges as a worker does, from an offset on."""
     return PartitionTask(
         config.topics.events, partition, config.format.partitions, config.format.checkpoints, config.codec, store, start,
-        config.cache_bytes,
+        config.cache_bytes, inline_limit=config.format.inline_limit,
     )  # fmt: skip
 
 
 def write_changes(task: PartitionTask, store: Store, clock: Clock) -> Changes:
     """Into the store; the task is still to be told, by commit()."""
     changes = task.changes()
-    store.write(((r.key or b"", r.value) for r in changes.states), Positions(task.position, 0, clock.time()))
+    states = ((r.key or b"", r.value) for r in changes.states)
+    store.write(states, Positions(task.position, 0, clock.time()), changes.contexts.items())
     return changes

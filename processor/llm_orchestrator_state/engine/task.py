@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..kafka.interface import Message
@@ -16,6 +17,7 @@ from ..store.interface import Store
 from ..wire.codec import Codec, KeptState
 from ..wire.framing import Undecodable, UnknownSchema
 from .counts import Counts
+from .output_log import OutputLog
 from .outputs import Changes, Record, checkpoint_head, rejection_record
 
 FIRST_CHUNK, LEAST_CHUNK = 32, 1
@@ -42,7 +44,7 @@ class PartitionTask:
 
     def __init__(
         self, topic: str, partition: int, partitions: int, policy: str, codec: Codec, store: Store, position: int,
-        cache_bytes: int, has_room: Callable[[], bool] = lambda: True,
+        cache_bytes: int, has_room: Callable[[], bool] = lambda: True, inline_limit: int | None = None,
     ) -> None:  # fmt: skip
         self.partition = partition
         self.store = store
@@ -70,6 +72,7 @@ class PartitionTask:
         self._changed: dict[bytes, int] = {}
         self._checkpoints: dict[bytes, bytes | None] = {}
         self._rejections: dict[int, Record] = {}
+        self._outputs = None if inline_limit is None else OutputLog(inline_limit, store)
 
     # --- judging -----------------------------------------------------------------------------------------------------
 
@@ -158,7 +161,7 @@ class PartitionTask:
     def _misplaced(self, key: bytes, event: EventRecord, run: KeptState | None) -> Rejection | None:
         """run: the one with that key."""
         known = run is not None and run.record["id"] == event["run_id"]
-        if problem := payload_problem(event, known_run=known):
+        if problem := payload_problem(event, known_run=known, all_inline=self._outputs is None):
             return Rejection(Code.INVALID_PAYLOAD, problem)
         if known:
             return None
@@ -178,20 +181,23 @@ class PartitionTask:
         # Four times: a new step's id is its key in the map, a field of it and a field of the checkpoint; and a small
         # step that was written with a schema of fewer fields gets the other fields' defaults.
         bound = (run.bound if run else 0) + 4 * size + 1024
+        kind, fields = event["transition"]
         if bound > MAX_STATE_BYTES:
             bound = (len(run.encode()) if run else 0) + 4 * size + 1024
-            if bound > MAX_STATE_BYTES and (rejection := self._too_large(run, event)):
-                return rejection
-        verdict, state = fold(run.record if run else None, event, self._policy)
+        in_question = bound > MAX_STATE_BYTES or _may_outgrow_a_record(run, kind, size)
+        if in_question and (rejection := self._too_large(key, run, event)):
+            return rejection
+        placement = self._outputs.placement(key, run) if self._outputs else None
+        verdict, state = fold(run.record if run else None, event, self._policy, placement)
         if verdict is not APPLIED:
             return verdict
-        kind, fields = event["transition"]
         if state is None:
             self._drop(key)
             self._checkpoints.update({b"%s/%d" % (key, slot): None for slot in range(KEPT_CHECKPOINTS)})
             return APPLIED
         if run is None:
             run = self._runs[key] = KeptState(state, bound)
+            run.placement = placement
         else:
             run.bound = bound
             if RULES[kind].steps is not None:
@@ -206,13 +212,20 @@ class PartitionTask:
             self._trim(key, state, fields["keep"])
         return APPLIED
 
-    def _too_large(self, run: KeptState | None, event: EventRecord) -> Rejection | None:
+    def _too_large(self, key: bytes, run: KeptState | None, event: EventRecord) -> Rejection | None:
         """Tried on a copy, because only near the limit is it worth to know the size before the event counts."""
-        copy = self._codec.keep_state(self._codec.frame_state(run.encode())) if run else None
-        verdict, state = fold(copy.record if copy else None, event, self._policy)
+        trial = self._codec.keep_state(self._codec.frame_state(run.encode())) if run else None
+        placement, written = self._outputs.trial(key) if self._outputs else (None, [])
+        event = copy.deepcopy(event)  # what goes out is taken out of the states that it carries
+        verdict, state = fold(trial.record if trial else None, event, self._policy, placement)
         if verdict is not APPLIED or state is None:
             return None
         kind, fields = event["transition"]
+        largest = max([len(each.value or b"") for each in written], default=0)
+        if largest > MAX_STATE_BYTES:
+            return Rejection(
+                Code.STATE_TOO_LARGE, f"a value of {largest} bytes by itself, and {MAX_STATE_BYTES} are allowed"
+            )
         snapshots = [state]
         if kind == "CheckpointRequested" and fields["snapshot"] is not None:
             snapshots.append(fields["snapshot"])
@@ -245,7 +258,9 @@ class PartitionTask:
     # --- ending ------------------------------------------------------------------------------------------------------
 
     def changes(self) -> Changes:
-        return Changes(list(self.states()), self.checkpoints(), self.rejections())
+        return Changes(
+            list(self.states()), self.checkpoints(), self.rejections(), self.outputs(), dict(self.contexts())
+        )
 
     def states(self) -> Iterator[Record]:
         """Encoded one by one, so that the client can send the first while the next is encoded."""
@@ -256,6 +271,14 @@ class PartitionTask:
 
     def checkpoints(self) -> list[Record]:
         return [Record(key, value, []) for key, value in self._checkpoints.items()]
+
+    def outputs(self) -> list[Record]:
+        """Before the states that refer to them."""
+        return self._outputs.records() if self._outputs else []
+
+    def contexts(self) -> dict[bytes, bytes | None]:
+        """For the store, with the states."""
+        return self._outputs.contexts if self._outputs else {}
 
     def rejections(self) -> list[Record]:
         """In the order of the log."""
@@ -292,3 +315,13 @@ class PartitionTask:
         self._changed.clear()
         self._checkpoints.clear()
         self._rejections.clear()
+        if self._outputs:
+            self._outputs.clear()
+
+
+def _may_outgrow_a_record(run: KeptState | None, kind: str, size: int) -> bool:
+    """Of a context that is out, and grows by an event of this size: each part of it fitted, but not the whole."""
+    if kind != "ContextUpdated" or run is None:
+        return False
+    ref = run.record["context_ref"]
+    return ref is not None and ref["bytes"] + 4 * size > MAX_STATE_BYTES

@@ -59,16 +59,16 @@ class Transactions:
 
     def run(
         self, batches: Iterable[Batch], offsets: dict[int, int], source: str, group_metadata: object
-    ) -> tuple[Outcome, dict[int, int]]:
+    ) -> tuple[Outcome, dict[tuple[str, int], int]]:
         """One transaction: the records, and the input offsets with this worker's id as their metadata.
 
-        Returns the outcome and, where it is not ABORTED, the offset behind the last kept record by partition.
+        Returns the outcome and, where it is not ABORTED, the offset behind the last kept record by topic and partition.
         Raises Fenced when producers are lost again and again, errors.Connection when none can be had.
         """
         if offsets and group_metadata is None:
             return Outcome.ABORTED, {}  # no member of the group: it would not be fenced
         producer = self.ready()
-        delivered: dict[int, int] = {}
+        delivered: dict[tuple[str, int], int] = {}
         positions = [TopicPartition(source, p, o, self.transactional_id) for p, o in sorted(offsets.items())]
         try:
             self._call(producer.begin_transaction)
@@ -89,12 +89,12 @@ class Transactions:
         """The producer. When it is made, whatever an earlier process left open under this id is ended."""
         return self._producer or self._renew()
 
-    def _produce(self, producer: TransactionalProducer, batch: Batch, delivered: dict[int, int]) -> None:
+    def _produce(self, producer: TransactionalProducer, batch: Batch, delivered: dict[tuple[str, int], int]) -> None:
         def note(error: KafkaError | None, message: Message) -> None:
             offset = message.offset()
             # one whose report has no offset leaves the position where it was: reading again is harmless
             if error is None and offset is not None and offset >= 0:
-                delivered[batch.partition] = offset + 1
+                delivered[batch.topic, batch.partition] = offset + 1
 
         deadline = self._clock.monotonic() + CALL_TIMEOUT_S
         records = iter(batch.records)

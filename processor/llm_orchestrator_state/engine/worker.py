@@ -6,7 +6,7 @@ poll -> judge (task) -> transaction -> store. step() is one turn of it; everythi
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -251,6 +251,7 @@ class Worker:
             batch
             for p, task in tasks.items()
             for batch in (
+                Batch(topics.outputs, p, task.outputs(), kept=True),
                 Batch(topics.checkpoints, p, task.checkpoints()),
                 Batch(topics.rejections, p, task.rejections()),
                 Batch(topics.state, p, _noted(task.states(), written[p]), kept=True),
@@ -273,7 +274,7 @@ class Worker:
             self._go_back(tasks)
             return False
         for p, task in tasks.items():
-            self._write(p, ((r.key or b"", r.value) for r in written[p]), delivered.get(p))
+            self._write(p, ((r.key or b"", r.value) for r in written[p]), delivered)
             task.commit()
         self._commits += 1
         now = self._spent("store", over)
@@ -299,14 +300,19 @@ class Worker:
         for p, task in tasks.items():
             self._partitions.fetch_from(p, task.rollback())
 
-    def _write(self, partition: int, states: Iterable[tuple[bytes, bytes | None]], state_end: int | None) -> None:
+    def _write(
+        self, partition: int, states: Iterable[tuple[bytes, bytes | None]], delivered: Mapping[tuple[str, int], int]
+    ) -> None:
         task, before = self._partitions.tasks[partition], self._partitions.positions[partition]
+        topics = self._config.topics
+        state_end = delivered.get((topics.state, partition))
         if state_end is not None and state_end <= before.state:
             self._refuse_other_log(partition, before.state, state_end)
         state = before.state if state_end is None else state_end
-        positions = Positions(task.position, state, self._clock.time())
+        outputs = delivered.get((topics.outputs, partition), before.outputs)
+        positions = Positions(task.position, state, self._clock.time(), outputs)
         try:
-            task.store.write(states, positions)
+            task.store.write(states, positions, task.contexts().items())
         except CorruptStore as error:
             self._partitions.restore(partition, error)
         else:
@@ -327,7 +333,7 @@ class Worker:
         self._note_level_at = now + NOTE_LEVEL_S
         for p, task in list(self._partitions.tasks.items()):
             if not task.uncommitted:
-                self._write(p, (), None)
+                self._write(p, (), {})
 
 
 def _noted(records: Iterable[Record], into: list[Record]) -> Iterator[Record]:

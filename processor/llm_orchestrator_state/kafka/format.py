@@ -21,6 +21,9 @@ CheckpointPolicy = Literal["step", "requested", "off"]
 
 KEY = b"format"
 
+INLINE_LIMITS = {None, limits.INLINE_LIMIT}
+"""Topic sets that were made before outputs went out keep everything inline, for ever."""
+
 
 class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Constants of a topic set's life. With other values a replay of the same log would give other bytes.
@@ -73,11 +76,12 @@ class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def mismatches(self) -> list[str]:
         """The recorded constants that are not this version's, one line each."""
         ours = Format.current(self.partitions, self.checkpoints)
+        allowed = {name: {getattr(ours, name)} for name in self.__struct_fields__} | {"inline_limit": INLINE_LIMITS}
         return [
             f"format: found {name}={theirs}, needed {name}={getattr(ours, name)}; "
             "the topic set was made with another version of llm-orchestrator-state: use that version"
             for name in self.__struct_fields__
-            if name != "rebuilt_from" and (theirs := getattr(self, name)) != getattr(ours, name)
+            if name != "rebuilt_from" and (theirs := getattr(self, name)) not in allowed[name]
         ]
 
 

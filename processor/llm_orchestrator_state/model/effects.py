@@ -196,8 +196,8 @@ def _restored(state: StateRecord, fields: Mapping[str, Any], _event: EventRecord
 
 
 _REPLACED = (
-    "workflow_id", "workflow_name", "user_id", "status", "started_at", "completed_at", "context", "error",
-    "error_type", "status_reason", "labels", "usage",
+    "workflow_id", "workflow_name", "user_id", "status", "started_at", "completed_at", "context", "context_ref",
+    "error", "error_type", "status_reason", "labels", "usage",
 )  # fmt: skip
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from .effects import EFFECTS
 from .ids import remembers, short_id
 from .limits import WINDOW
+from .placement import PLACED, Placement
 from .records import EventRecord, StateRecord, StepRecord
+from .referring import GIVEN_STATES, gone_reference
 from .transitions import NO_RUN, NO_STEP, RULES, Rule
 from .verdicts import Code, Rejection, Verdict
 
@@ -25,9 +27,12 @@ CHECKPOINTED = {
 _WINDOW_BYTES = 8 * WINDOW
 
 
-def fold(state: StateRecord | None, event: EventRecord, policy: str) -> tuple[Verdict | Rejection, StateRecord | None]:
+def fold(
+    state: StateRecord | None, event: EventRecord, policy: str, placement: Placement | None = None
+) -> tuple[Verdict | Rejection, StateRecord | None]:
     """The verdict on a checked event (payload_problem() found nothing) and the run's state after it.
 
+    placement: the run's, which is told what goes out; None where everything stays inline.
     An applied event changes the given state in place and returns it (None: deleted); otherwise nothing is changed.
     """
     kind, fields = event["transition"]
@@ -58,10 +63,10 @@ def fold(state: StateRecord | None, event: EventRecord, policy: str) -> tuple[Ve
     expected = event["expected_version"]
     if expected is not None and expected != (version := 0 if state is None else state["version"]):
         return Rejection(Code.VERSION_CONFLICT, f"expected version {expected}, the run has {version}"), state
-    if state is not None and (rejection := _illegal(kind, rule, state, step, event["occurred_at"])):
+    if rejection := _illegal(event, rule, state, step, placement):
         return rejection, state
 
-    return APPLIED, _apply(state, event, rule, short, policy)
+    return APPLIED, _apply(state, event, rule, short, policy, placement)
 
 
 def _fenced(state: StateRecord, token: int | None) -> Rejection | None:
@@ -95,28 +100,48 @@ def _judge_attempt(kind: str, attempt: int, step: StepRecord) -> Verdict | Rejec
 _OUTCOME = {"StepCompleted": "completed", "StepFailed": "failed"}
 
 
-def _illegal(kind: str, rule: Rule, state: StateRecord, step: StepRecord | None, at: int) -> Rejection | None:
+def _illegal(
+    event: EventRecord, rule: Rule, state: StateRecord | None, step: StepRecord | None, placement: Placement | None
+) -> Rejection | None:
+    kind = event["transition"][0]
+    if state is not None and (detail := _out_of_turn(kind, rule, state, step, event["occurred_at"])):
+        return Rejection(Code.ILLEGAL_TRANSITION, detail)
+    if kind in GIVEN_STATES:
+        read_context = None if placement is None else placement.read_context
+        if gone := gone_reference(state, event, read_context):
+            return Rejection(Code.ILLEGAL_TRANSITION, gone)
+    return None
+
+
+def _out_of_turn(kind: str, rule: Rule, state: StateRecord, step: StepRecord | None, at: int) -> str | None:
     run_status = state["status"]
     step_status = step["status"] if step is not None else NO_STEP
     if run_status not in rule.runs:
         if run_status in rule.in_flight and step_status == "running":
             return None
-        return Rejection(Code.ILLEGAL_TRANSITION, f"{kind} while the run is {run_status}")
+        return f"{kind} while the run is {run_status}"
     if rule.steps is not None and step_status not in rule.steps:
-        return Rejection(Code.ILLEGAL_TRANSITION, f"{kind} while the step is {step_status}")
+        return f"{kind} while the step is {step_status}"
     if kind == "WorkflowResumed" and run_status == "failed":
         ended = state["completed_at"]
         if ended is not None and at < ended:
-            return Rejection(Code.ILLEGAL_TRANSITION, "WorkflowResumed from before the run's failure")
+            return "WorkflowResumed from before the run's failure"
     return None
 
 
-def _apply(state: StateRecord | None, event: EventRecord, rule: Rule, short: bytes, policy: str) -> StateRecord | None:
+def _apply(
+    state: StateRecord | None, event: EventRecord, rule: Rule, short: bytes, policy: str, placement: Placement | None
+) -> StateRecord | None:
     kind, fields = event["transition"]
     if rule.run_to == NO_RUN:
+        if placement is not None and state is not None:
+            placement.run_deleted(state)
         return None
     at = event["occurred_at"]
-    state = EFFECTS[kind](state, fields, event)
+    if placement is not None and kind in PLACED:
+        state = PLACED[kind](placement, EFFECTS[kind], state, event)
+    else:
+        state = EFFECTS[kind](state, fields, event)
     if rule.run_to is not None:
         state["status"] = rule.run_to
         if kind != "WorkflowPaused":
@@ -132,4 +157,6 @@ def _apply(state: StateRecord | None, event: EventRecord, rule: Rule, short: byt
         state["recent_event_ids"] = (state["recent_event_ids"] + short)[-_WINDOW_BYTES:]
     if kind in CHECKPOINTED[policy]:
         state["checkpoint_count"] += 1
+        if placement is not None:
+            placement.checkpointed(state, fields.get("snapshot"))
     return state

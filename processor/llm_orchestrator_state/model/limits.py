@@ -11,6 +11,9 @@ KEPT_CHECKPOINTS = 10
 MAX_STATE_BYTES = 8 * 1024 * 1024
 """Largest state, measured as the encoded checkpoint that would carry it."""
 
+INLINE_LIMIT = 16 * 1024
+"""Bytes (UTF-8) of a state's outputs and context that stay in it, in topic sets that write larger ones out."""
+
 MAX_JSON_DEPTH = 128
 """Deepest nesting of a JSON value."""
 

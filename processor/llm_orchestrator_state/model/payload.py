@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from .ids import is_uuid
 from .json_values import json_problem
 from .limits import MAX_INSTANT, MAX_INT, MIN_INSTANT
-from .records import EventRecord
+from .records import EventRecord, StateRecord
+from .referring import GIVEN_STATES, NO_TEXT, references
 from .transitions import ANY_STEP, EXISTING, NO_STEP
+
+SHA256_BYTES = 32
 
 Check = Callable[[Any], str | None]
 """Takes a value, returns what is wrong with it, without its name."""
 
 
-def payload_problem(event: EventRecord, *, known_run: bool = False) -> str | None:
+def payload_problem(event: EventRecord, *, known_run: bool = False, all_inline: bool = False) -> str | None:
     """What is wrong with the event, in one line; None if nothing is.
 
-    known_run: its run_id is that of a state, and so needs no look.
+    known_run: its run_id is that of a state, and so needs no look. all_inline: there are no outputs to refer to, whatever
+    the run's state is.
     """
     if not is_uuid(event["event_id"]):
         return f"event_id: no UUID text: {event['event_id'][:60]!r}"
@@ -33,6 +37,13 @@ def payload_problem(event: EventRecord, *, known_run: bool = False) -> str | Non
     for name, check in _FIELDS[kind]:
         if (value := fields[name]) is not None and (problem := check(value)):
             return f"{name}: {problem}"
+    if (
+        all_inline
+        and (given := GIVEN_STATES.get(kind))
+        and fields[given]
+        and (where := _first_reference(fields[given]))
+    ):
+        return f"{given}: {where}: refers to an output that does not exist: this topic set keeps everything inline"
     if kind in _REPLACED_BY:
         replacement = fields[_REPLACED_BY[kind]]["id"]
         if replacement.lower() != event["run_id"].lower():
@@ -72,8 +83,18 @@ def _parent(parent: dict[str, str]) -> str | None:
     return _uuid(parent["id"])
 
 
-def _gone(_ref: Any) -> str | None:
-    return "refers to an output that does not exist: this topic set keeps everything inline"
+def _reference(ref: dict[str, Any]) -> str | None:
+    if ref["n"] < 1 or ref["bytes"] < 0 or ref["born"] < 0 or len(ref["sha256"]) != SHA256_BYTES:
+        return "is no reference to an output: n is at least 1, bytes and born at least 0, sha256 has 32 bytes"
+    return None
+
+
+def _first_reference(state: dict[str, Any]) -> str | None:
+    """Where it is."""
+    if state["context_ref"] is not None:
+        return "context_ref"
+    found = [step_id for step_id, step in state["steps"].items() if step["outputs_ref"] is not None]
+    return f"steps: step {found[0][:60]!r}: outputs_ref" if found else None
 
 
 def _status(allowed: frozenset[str]) -> Check:
@@ -81,7 +102,11 @@ def _status(allowed: frozenset[str]) -> Check:
 
 
 def _step(step: dict[str, Any]) -> str | None:
-    return _first_problem(step, _STEP_FIELDS)
+    if problem := _first_problem(step, _STEP_FIELDS):
+        return problem
+    if step["outputs_ref"] is not None and step["outputs"] is not None:
+        return "outputs_ref: there are outputs beside it, and one of the two is right"
+    return None
 
 
 def _steps(steps: dict[str, dict[str, Any]]) -> str | None:
@@ -92,7 +117,16 @@ def _steps(steps: dict[str, dict[str, Any]]) -> str | None:
 
 
 def _state(state: dict[str, Any]) -> str | None:
-    return _first_problem(state, _STATE_FIELDS)
+    if problem := _first_problem(state, _STATE_FIELDS):
+        return problem
+    if state["context_ref"] is not None and state["context"] != NO_TEXT:
+        return f"context_ref: there is a context beside it, and not {NO_TEXT}"
+    named: set[int] = set()
+    for ref, _ in references(cast(StateRecord, state)):
+        if ref["n"] in named:
+            return f"refers to output {ref['n']} in two places"
+        named.add(ref["n"])
+    return None
 
 
 def _first_problem(record: dict[str, Any], checks: tuple[tuple[str, Check], ...]) -> str | None:
@@ -110,7 +144,7 @@ _STEP_FIELDS: tuple[tuple[str, Check], ...] = (
     ("retry_count", _small_count),
     ("attempt", _small_count),
     ("usage", _usage),
-    ("outputs_ref", _gone),
+    ("outputs_ref", _reference),
 )
 _STATE_FIELDS: tuple[tuple[str, Check], ...] = (
     ("id", _uuid),
@@ -119,7 +153,7 @@ _STATE_FIELDS: tuple[tuple[str, Check], ...] = (
     ("updated_at", _instant),
     ("completed_at", _instant),
     ("context", json_problem),
-    ("context_ref", _gone),
+    ("context_ref", _reference),
     ("parent", _parent),
     ("last_event_id", _uuid),
     ("version", _count),

@@ -12,21 +12,33 @@ class Positions(NamedTuple):
     input: next offset of the events topic; None where nothing but restored states is known.
     state: next offset of the state topic.
     level_at: Unix time (s) when the store was last level with the state topic.
+    outputs: next offset of the outputs topic: the contexts from before it are here, as far as a state needs them; None
+        where that is not known.
     """
 
     input: int | None
     state: int
     level_at: float
+    outputs: int | None = None
 
 
 class Store(Protocol):
-    """The states of one partition. Keys are run ids as on the topic, values the state topic's own bytes."""
+    """The states of one partition. Keys are run ids as on the topic, values the state topic's own bytes.
+
+    Besides, the contexts that are out of these states, by the outputs topic's keys: later ones are made of them.
+    """
 
     def positions(self) -> Positions | None:
         """None: nothing was ever written."""
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
-    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
+    def context(self, key: bytes) -> bytes | None: ...
+    def write(
+        self,
+        changes: Iterable[tuple[bytes, bytes | None]],
+        positions: Positions,
+        contexts: Iterable[tuple[bytes, bytes | None]] = (),
+    ) -> None:
         """All or nothing; a value None deletes."""
 
     def items(self) -> Iterator[tuple[bytes, bytes]]: ...

@@ -12,6 +12,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._values: dict[bytes, bytes] = {}
+        self._contexts: dict[bytes, bytes] = {}
         self._positions: Positions | None = None
 
     def positions(self) -> Positions | None:
@@ -20,12 +21,21 @@ class MemoryStore:
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         return [self._values.get(key) for key in keys]
 
-    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
-        for key, value in changes:
-            if value is None:
-                self._values.pop(key, None)
-            else:
-                self._values[key] = value
+    def context(self, key: bytes) -> bytes | None:
+        return self._contexts.get(key)
+
+    def write(
+        self,
+        changes: Iterable[tuple[bytes, bytes | None]],
+        positions: Positions,
+        contexts: Iterable[tuple[bytes, bytes | None]] = (),
+    ) -> None:
+        for table, changed in ((self._values, changes), (self._contexts, contexts)):
+            for key, value in changed:
+                if value is None:
+                    table.pop(key, None)
+                else:
+                    table[key] = value
         self._positions = positions
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:

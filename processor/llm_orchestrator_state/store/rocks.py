@@ -26,6 +26,8 @@ TIDY_S = 3600.0
 """Between two flushes that nothing but time asks for; a database that is opened has none of its past in memory."""
 
 _STATE = b"s/"
+_CONTEXT = b"c/"
+"""Before the states: items() goes from the first of these to the end."""
 _POSITIONS = b"m/positions"
 _FORMAT = b"m/format"
 _IDENTITY = b"m/identity"
@@ -58,14 +60,23 @@ class RocksStore:
             self._failed(error)
         return cast(list[bytes | None], found)
 
-    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
+    def context(self, key: bytes) -> bytes | None:
+        return self._get(_CONTEXT + key)
+
+    def write(
+        self,
+        changes: Iterable[tuple[bytes, bytes | None]],
+        positions: Positions,
+        contexts: Iterable[tuple[bytes, bytes | None]] = (),
+    ) -> None:
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
-        for key, value in changes:
-            if value is None:
-                delete(_STATE + key)
-            else:
-                put(_STATE + key, value)
+        for prefix, changed in ((_STATE, changes), (_CONTEXT, contexts)):
+            for key, value in changed:
+                if value is None:
+                    delete(prefix + key)
+                else:
+                    put(prefix + key, value)
         put(_POSITIONS, msgspec.json.encode(positions))
         self._write(batch)
         if self._tidy_at is None:

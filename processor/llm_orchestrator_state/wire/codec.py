@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from ..model.placement import Placement
 from ..model.records import CheckpointRecord, EventRecord, StateRecord, StepRecord
 from . import schemas
 from .avro import AvroError, read_block_counts, read_string, reader, write_long, write_string, writer
@@ -32,12 +33,14 @@ class KeptState:
     are written every time; a step is written when it has changed.
     """
 
-    __slots__ = ("_changed", "_head", "_steps", "bound", "record")
+    __slots__ = ("_changed", "_head", "_steps", "bound", "placement", "record")
 
     def __init__(self, record: StateRecord, bound: int) -> None:
         self.record = record
         self.bound = bound
         """No smaller than the encoded size in bytes."""
+        self.placement: Placement | None = None
+        """Of its values, where some go out."""
         self._head: bytes | None = None
         self._steps: dict[str, bytes] = {}
         # a dict for its order, which is that of first appearance
@@ -136,6 +139,15 @@ class Codec:
 
     def decode_state(self, message: bytes | None) -> StateRecord:
         return cast(StateRecord, self._states.decode(message))
+
+    def outline(self, message: bytes) -> Mapping[str, Any]:
+        """The fields of a state but its steps, of which there may be many."""
+        for header in self._states.current_headers:
+            if message.startswith(header):
+                head, at = _read_head(message, len(header))
+                live, _ = _read_live(message, at)
+                return {**head, **live}
+        return self.decode_state(message)
 
     def keep_state(self, message: bytes) -> KeptState:
         """Like decode_state(), for a processor that will write the state again."""
