@@ -22,6 +22,7 @@ class Folded(NamedTuple):
     states: dict[bytes, bytes]
     checkpoints: dict[bytes, bytes]
     rejections: list[tuple[int, str]]
+    outputs: dict[bytes, bytes]
     applied: int
     duplicate: int
 
@@ -30,6 +31,7 @@ def fold_log(stage: Stage, partition: int) -> Folded:
     """Without worker, transactions, or store: the events of the log, one after the other."""
     store = MemoryStore()
     checkpoints: dict[bytes, bytes | None] = {}
+    outputs: dict[bytes, bytes | None] = {}
     rejections: list[tuple[int, str]] = []
     made = stage.format
     task = PartitionTask(
@@ -51,12 +53,15 @@ def fold_log(stage: Stage, partition: int) -> Folded:
             ((r.key or b"", r.value) for r in changes.states), Positions(task.position, 0, 0), changes.contexts.items()
         )
         checkpoints.update({r.key or b"": r.value for r in changes.checkpoints})
+        outputs.update({r.key or b"": r.value for r in changes.outputs})
         for record in changes.rejections:
             headers = dict(record.headers)
             rejections.append((int(headers["source-offset"]), headers["code"].decode()))
         task.commit()
-    kept = {key: value for key, value in checkpoints.items() if value is not None}
-    return Folded(dict(store.items()), kept, rejections, task.counts.applied, task.counts.duplicate)
+    kept, there = (
+        {key: value for key, value in table.items() if value is not None} for table in (checkpoints, outputs)
+    )
+    return Folded(dict(store.items()), kept, rejections, there, task.counts.applied, task.counts.duplicate)
 
 
 def emitted_rejections(stage: Stage, partition: int) -> list[tuple[int, str]]:
@@ -81,6 +86,7 @@ def assert_agreement(stage: Stage, stores: RocksStores | None = None) -> list[Fo
         fold = fold_log(stage, partition)
         assert stage.table("state", partition) == fold.states
         assert stage.table("checkpoints", partition) == fold.checkpoints
+        assert stage.table("outputs", partition) == fold.outputs
         assert emitted_rejections(stage, partition) == fold.rejections
         _assert_states_only_advance(stage, partition)
         if stores is not None:

@@ -21,6 +21,7 @@ from .terminal import as_json, data, say, table
 if TYPE_CHECKING:
     from ..engine.rebuild import Rebuilt
     from ..kafka.cluster import Cluster
+    from ..kafka.format import Format
     from ..kafka.topics import TopicSet
 
 COLUMNS = ("partition", "applied", "duplicate", "rejected", "missing")
@@ -41,7 +42,7 @@ def rebuild(
     ] = None,
     into: Annotated[
         str | None,
-        typer.Option(metavar="PREFIX", help="Publish states and checkpoints to this fresh topic set, too."),
+        typer.Option(metavar="PREFIX", help="Publish states, checkpoints and outputs to this fresh topic set, too."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a partition.")] = False,
 ) -> None:
@@ -90,7 +91,10 @@ def _rebuilt(call: Session, directory: Path, flag: str, *, partial: bool, into: 
             raise StateDirectory(f"{path} exists already; give --directory one without stores")
     # before anything is made in Kafka; the first store is opened before anything is published
     make_directory(directory, instead=f"give another {flag}")
-    target = None if into is None else _target(call, cluster, into, config.format.partitions)
+    target = None
+    if into is not None:
+        target, made = _target(call, cluster, into, config.format.partitions)
+        config = engine.folded_for(config, made)
     done: dict[int, Rebuilt] = {}
     with progress("rebuilding", "events") as shown:
         for each in engine.rebuild(cluster, SystemClock(), config, fresh, target):
@@ -100,7 +104,7 @@ def _rebuilt(call: Session, directory: Path, flag: str, *, partial: bool, into: 
     return list(done.values())
 
 
-def _target(call: Session, cluster: Cluster, prefix: str, partitions: int) -> TopicSet:
+def _target(call: Session, cluster: Cluster, prefix: str, partitions: int) -> tuple[TopicSet, Format]:
     """The topic set to publish into, made where it is missing and empty. Raises TopicMismatch."""
     from ..engine.rebuild import refuse_used
     from ..kafka.topics import TopicSet, check, create
@@ -110,5 +114,4 @@ def _target(call: Session, cluster: Cluster, prefix: str, partitions: int) -> To
     create(cluster.admin, target, partitions=partitions, checkpoints=recorded.checkpoints)
     refuse_used(cluster, target, partitions)
     # only now: of topics with a log of their own it would be wrong
-    create(cluster.admin, target, rebuilt_from=call.topics.prefix)
-    return target
+    return target, create(cluster.admin, target, rebuilt_from=call.topics.prefix)

@@ -1,4 +1,4 @@
-"""``verify``: whether log, state topic and local store agree."""
+"""``verify``: whether log, topics and local store agree."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def verify(
     *,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a partition.")] = False,
 ) -> None:
-    """Fold the event log again and compare it, run by run, with the state topic and the local store.
+    """Fold the event log again and compare it, run by run, with the state and outputs topics and the local store.
 
-    Writes nothing to either; workers may go on meanwhile. Exit code 7, with every difference, when they do not agree.
+    Writes nothing to any; workers may go on meanwhile. Exit code 7, with every difference, when they do not agree.
     """
     reports = []
     for report in _reports(session(context), hidden=json and sys.stdout.isatty()):
@@ -43,18 +43,20 @@ def verify(
     if different := sum(map(_different_runs, reports)):
         what = "is" if different == 1 else "are"
         raise Different(
-            f"{counted(different, 'run')} {what} not the same in the event log, the state topic and the local store; "
+            f"{counted(different, 'run')} {what} not the same in the event log, the topics made of it and the local store; "
             f"{_advice(reports)}"
         )
 
 
 def _advice(reports: list[PartitionReport]) -> str:
-    from ..engine.verify import STATE_TOPIC
+    from ..engine.verify import OUTPUTS_TOPIC, STATE_TOPIC
 
-    if any(each.where == STATE_TOPIC for report in reports for each in report.differences):
+    places = {each.where for report in reports for each in report.differences}
+    if wrong := sorted(places & {STATE_TOPIC, OUTPUTS_TOPIC}, reverse=True):
         # the local store may be the only copy
         return (
-            "the state topic is not right: rebuild the states from the event log into a new topic set (rebuild --into)"
+            f"the {' and the '.join(wrong)} {'are' if len(wrong) > 1 else 'is'} not right: rebuild the states from the event "
+            "log into a new topic set (rebuild --into)"
         )
     return "a local store is restored from the state topic when its directory is removed"
 

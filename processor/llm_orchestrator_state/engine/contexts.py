@@ -6,7 +6,6 @@ need, because a commit writes both in one batch; what was restored from the stat
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from ..kafka.scan import STALLED_S, scan
 from ..store.interface import Positions, Store
 from .clock import Clock
 from .config import WorkerConfig
-from .outputs import output_key
+from .outputs import output_key, sha256_of
 
 Needed = dict[bytes, bytes | None]
 """By the outputs topic's key: the SHA-256 of what must be there, where it is known."""
@@ -113,4 +112,4 @@ class Contexts:
 
 
 def _is(value: bytes | None, sha256: bytes | None) -> bool:
-    return value is not None and sha256 in {None, hashlib.sha256(value).digest()}
+    return value is not None and sha256 in {None, sha256_of(value)}

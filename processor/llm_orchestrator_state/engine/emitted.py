@@ -10,6 +10,7 @@ from ..kafka.headers import source_offset
 from ..kafka.interface import Kafka
 from ..kafka.scan import STALLED_S, scan
 from ..kafka.settled import settled_ranges
+from ..model.referring import references
 from .clock import Clock
 from .config import WorkerConfig
 
@@ -18,12 +19,14 @@ class Emitted(NamedTuple):
     """The last record of a run.
 
     digest: None of a tombstone, which tells too how far the run was judged.
-    version: of the state; 0 where it is not needed or cannot be read.
+    version: of the state; 0 where it is not needed or cannot be read. named: outputs to which it refers, number and
+    SHA-256; where they are needed.
     """
 
     digest: bytes | None
     source_offset: int
     version: int = 0
+    named: tuple[tuple[int, bytes], ...] = ()
 
 
 def digest_of(value: bytes) -> bytes:
@@ -31,11 +34,11 @@ def digest_of(value: bytes) -> bytes:
 
 
 def read_emitted(
-    kafka: Kafka, clock: Clock, config: WorkerConfig, partition: int, *, versions: bool
+    kafka: Kafka, clock: Clock, config: WorkerConfig, partition: int, *, versions: bool, named: bool = False
 ) -> dict[bytes, Emitted]:
     """The last committed record of each run in the state topic.
 
-    versions: whether they are needed. Raises KafkaException, errors.Connection.
+    versions, named: whether they are needed. Raises KafkaException, errors.Connection.
     """
     topic = config.topics.state
     # the group's offset is that of a commit whose states may become visible only now
@@ -50,7 +53,8 @@ def read_emitted(
                 value, key = message.value(), message.key() or b""
                 digest = None if value is None else digest_of(value)
                 version = version_of(config, value) if versions else 0
-                latest[key] = Emitted(digest, source_offset(message.headers()), version)
+                refers = _named(config, value) if named else ()
+                latest[key] = Emitted(digest, source_offset(message.headers()), version, refers)
     finally:
         reader.close()
     return latest
@@ -62,3 +66,12 @@ def version_of(config: WorkerConfig, value: bytes | None) -> int:
         return 0 if value is None else config.codec.decode_state(value)["version"]
     except Serialization:
         return 0
+
+
+def _named(config: WorkerConfig, value: bytes | None) -> tuple[tuple[int, bytes], ...]:
+    try:
+        if value is None or not config.codec.outline(value)["output_count"]:
+            return ()
+        return tuple((ref["n"], ref["sha256"]) for ref, _ in references(config.codec.decode_state(value)))
+    except Serialization:
+        return ()

@@ -42,6 +42,11 @@ def output_key(run: bytes, n: int) -> bytes:
     return b"%s/%d" % (run, n)
 
 
+def sha256_of(value: bytes | None) -> bytes | None:
+    """Of an output; None of a tombstone."""
+    return None if value is None else hashlib.sha256(value).digest()
+
+
 def rejection_record(topic: str, message: Message, event: EventRecord | None, why: Rejection) -> Record:
     """The rejected record's own bytes, with the reason and its place in the topic as headers.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ..errors import Connection, LogTrimmed, TopicMismatch
+from ..kafka.format import Format
 from ..kafka.interface import Kafka
 from ..kafka.topics import TopicSet
 from ..store.interface import Stores
@@ -51,6 +52,20 @@ def refuse_used(kafka: Kafka, topics: TopicSet, partitions: int) -> None:
         for partition, log in kafka.log_ranges(topic, range(partitions)).items():
             if log.end > 0:
                 raise TopicMismatch(f"{topic}[{partition}] has {log.end} records; rebuild publishes into a fresh set")
+
+
+def folded_for(config: WorkerConfig, target: Format) -> WorkerConfig:
+    """What goes out is decided as in the topic set to publish into: one that was made earlier may keep everything inline.
+
+    Raises TopicMismatch where that one keeps inline what events of this one refer to.
+    """
+    if config.format.inline_limit is not None and target.inline_limit is None:
+        raise TopicMismatch(
+            "the topic set to publish into keeps everything inline, and in this one large values are in the outputs topic; "
+            "rebuild into a topic set that this version makes"
+        )
+    made = msgspec.structs.replace(config.format, inline_limit=target.inline_limit)
+    return msgspec.structs.replace(config, format=made)
 
 
 def rebuild(

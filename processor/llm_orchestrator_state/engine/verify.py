@@ -1,4 +1,4 @@
-"""Whether the event log's fold, the state topic and the local store agree, run by run."""
+"""Whether the event log's fold, the state and outputs topics and the local store agree, run by run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from .clock import Clock
 from .config import WorkerConfig
 from .emitted import Emitted, digest_of, read_emitted, version_of
 from .replay import is_creation, replay
+from .verify_outputs import unresolved
 
 MAX_SHOWN = 1_000
 """Differences of one partition that are named; all are counted."""
 
 
 STATE_TOPIC = "state topic"
+OUTPUTS_TOPIC = "outputs topic"
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One run that is not the same in two places. where: 'state topic' or 'local store'."""
+    """One run that is not the same in two places. where: 'state topic', 'outputs topic' or 'local store'."""
 
     run: str
     where: str
@@ -34,7 +36,7 @@ class PartitionReport(msgspec.Struct, kw_only=True):
     events: judged, up to the group's offset.
     not_judged: events of the log that the group has still to judge.
     not_verifiable: runs begun before the event log's start, or in the log from which this topic set was rebuilt.
-    in_flight: runs that changed between the state topic's and the store's reading.
+    in_flight: runs that changed between the state topic's reading and that of the outputs topic or the store.
     store: whether there is a local store here, and how many of the group's events it is behind.
     """
 
@@ -73,9 +75,11 @@ def verify(
     judged = events.start if committed is None else committed
     report.not_judged = max(0, events.stable - judged)
     whole = events.start == 0 and config.format.rebuilt_from is None
-    emitted = read_emitted(kafka, clock, config, partition, versions=not whole)
+    goes_out = config.format.inline_limit is not None
+    emitted = read_emitted(kafka, clock, config, partition, versions=not whole, named=goes_out)
     begun = _fold(kafka, clock, config, report, scratch, events, judged, emitted, told, whole=whole)
     _compare_with_topic(config, report, scratch, emitted, begun)
+    _look_for_outputs(kafka, clock, config, report, emitted)
     report.runs = sum(run.digest is not None for run in emitted.values())
     if local is not None:
         _compare_with_store(report, local, emitted, judged)
@@ -134,6 +138,16 @@ def _compare_with_topic(
             report.not_verifiable += 1
         else:
             report.differs(key, STATE_TOPIC, "there, and the log does not have it")
+
+
+def _look_for_outputs(
+    kafka: Kafka, clock: Clock, config: WorkerConfig, report: PartitionReport, emitted: dict[bytes, Emitted]
+) -> None:
+    for each in unresolved(kafka, clock, config, report.partition, emitted):
+        if each.in_flight:
+            report.in_flight += 1
+        else:
+            report.differs(each.run, OUTPUTS_TOPIC, each.what)
 
 
 def _compare_with_store(report: PartitionReport, local: Store, emitted: dict[bytes, Emitted], judged: int) -> None:

@@ -53,7 +53,7 @@ GRANTS: dict[Role, tuple[Grant, ...]] = {
         Grant(("READ", "DESCRIBE_CONFIGS"), "topic", "events", "the input"),
         Grant(("READ", "WRITE", "DESCRIBE_CONFIGS"), "topic", "state", "the output, and restoring from it"),
         Grant(("WRITE", "DESCRIBE_CONFIGS"), "topic", "checkpoints", "the output"),
-        Grant(("WRITE", "DESCRIBE_CONFIGS"), "topic", "outputs", "the output"),
+        Grant(("READ", "WRITE", "DESCRIBE_CONFIGS"), "topic", "outputs", "the output, and bringing back contexts"),
         Grant(("WRITE", "DESCRIBE_CONFIGS"), "topic", "rejections", "the output"),
         Grant(("READ", "DESCRIBE_CONFIGS"), "topic", "meta", "what the topic set was made with"),
         Grant(("READ",), "group", "", "its partitions and positions"),

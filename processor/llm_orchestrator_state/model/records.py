@@ -20,7 +20,7 @@ class OutputRefRecord(TypedDict):
 
 
 class ReleasedOutputRecord(TypedDict):
-    """An output that no state refers to any more, and the checkpoint_count at which that happened."""
+    """An output that no state refers to any more, and the checkpoint_count at which that happened. n < 0: a context."""
 
     n: int
     released: int

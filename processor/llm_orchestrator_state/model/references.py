@@ -53,7 +53,7 @@ class ReleasedOutput(Struct, frozen=True):
     """An output that the state no longer refers to, kept for the checkpoints that still do."""
 
     n: int
-    """Negative for a context's."""
+    """Negative: it is a context. Stores have the texts of these, and a context may be restored from nothing else."""
     released: int
     """checkpoint_count at its release."""
 
