@@ -37,8 +37,6 @@ class Accidents:
         """Sometimes the log then begins behind what was removed."""
         for log in [log for kind in ("state", "checkpoints", "outputs") for log in self._cluster.logs(kind)]:
             log.compact(self._scene.clock.now)
-            if self._rng.random() < 0.2:
-                log.trim_removed()
 
     def trim_events(self) -> None:
         """Retention, or DeleteRecords, of what was judged: with what a group without offsets would need, too."""

@@ -14,6 +14,7 @@ from llm_orchestrator_state.kafka.topics import TopicSet
 from llm_orchestrator_state.store.interface import Positions
 from llm_orchestrator_state.store.memory import MemoryStore
 from llm_orchestrator_state.wire.codec import Codec
+from tests.simulation.background import SimBackground
 from tests.simulation.conditions import Conditions
 from tests.simulation.invariants import Folded
 from tests.simulation.log import DELETE_RETENTION_S, Record
@@ -49,7 +50,8 @@ class Engine:
             tombstones_live_s=DELETE_RETENTION_S,
             transaction_timeout_s=TRANSACTION_S,
         )
-        return Worker(process.kafka, process.stores, process.clock, config)
+        background = SimBackground(process.cluster.rng)
+        return Worker(process.kafka, process.stores, process.clock, config, background)
 
     def fold(self, partition: int, records: Sequence[Record]) -> Folded:
         return pure_fold(self._topics.events, partition, self._format, self._codec, records)

@@ -179,12 +179,3 @@ class PartitionLog:
     def trim(self, start: int) -> None:
         """Retention, or DeleteRecords: for readers the log now begins at `start`. The entries stay for the invariants."""
         self.start = max(self.start, start)
-
-    def trim_removed(self) -> None:
-        """Let the log begin at the first record that compaction has left."""
-        stable = self.stable
-        self.trim(next((n for n in range(self.start, stable) if self._kept(n)), stable))
-
-    def _kept(self, offset: int) -> bool:
-        record = self.entries[offset]
-        return record is not None and record.state != CONTROL

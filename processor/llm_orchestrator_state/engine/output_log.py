@@ -20,6 +20,8 @@ class OutputLog:
         self._records: dict[bytes, bytes | None] = {}
         self.contexts: dict[bytes, bytes | None] = {}
         """For the store; by the outputs topic's keys, as all that is here."""
+        self._in_transaction: dict[bytes, bytes | None] = {}
+        """Those of the transaction that is under way."""
 
     def placement(self, key: bytes, run: KeptState | None) -> Placement:
         """Of the run with this key; a new one begins with nothing known."""
@@ -46,13 +48,29 @@ class OutputLog:
     def records(self) -> list[Record]:
         return [Record(key, value, []) for key, value in self._records.items()]
 
-    def clear(self) -> None:
+    def seal(self) -> None:
+        """What was written is in a transaction."""
+        self._in_transaction, self.contexts = self.contexts, {}
         self._records.clear()
+
+    def commit(self) -> None:
+        """What was sealed is in the store."""
+        self._in_transaction = {}
+
+    def rollback(self) -> None:
+        """Forget what is not committed."""
+        self._in_transaction = {}
         self.contexts.clear()
+        self._records.clear()
 
     def _context(self, key: bytes, n: int) -> str:
         name = output_key(key, n)
-        value = self.contexts[name] if name in self.contexts else self._store.context(name)
+        for uncommitted in (self.contexts, self._in_transaction):
+            if name in uncommitted:
+                value = uncommitted[name]
+                break
+        else:
+            value = self._store.context(name)
         if value is None:
             # the state was read from the same store: it is restored, with its contexts from the outputs topic
             raise CorruptStore(f"the store does not have the context {name.decode()}, which a state refers to")

@@ -52,7 +52,7 @@ class Partitions:
         clock: Clock,
         config: WorkerConfig,
         transactions: Transactions,
-        commit: Callable[[], bool],
+        commit: Callable[[], None],
     ) -> None:
         self.tasks: dict[int, PartitionTask] = {}
         self.positions: dict[int, Positions] = {}
@@ -158,9 +158,10 @@ class Partitions:
     def rejoin(self) -> None:
         """With a new consumer: what is uncommitted is forgotten, and all is opened again."""
         self._forget_all()
+        self._consumer.close()
+        self._forget_all()  # also what closing was told to have been assigned: that membership is over
         self.generation = None
         self._fetched.clear()
-        self._consumer.close()
         self._consumer = self._joining()
 
     def _pause(self, partition: int) -> None:
@@ -259,11 +260,11 @@ class Partitions:
             self.restore(partition, error)
 
     def _begin(self, partition: int, recovered: Recovered) -> None:
-        self._commit()
+        self._commit()  # nothing else is under way while it is claimed
         position, config = recovered.position, self._config
         # the claim: the unchanged offset, committed once before the first record, so that its metadata names us
-        outcome, _ = self._transactions.run((), {partition: position}, self._topic, self.generation)
-        if outcome is not Outcome.COMMITTED:
+        claim = self._transactions.run((), {partition: position}, self._topic, self.generation)
+        if claim is None or claim.result().outcome is not Outcome.COMMITTED:
             raise Connection("it could not be claimed")
         recovered.store.write((), recovered.positions)
         del self._openings[partition]

@@ -101,6 +101,7 @@ def rebuild(
 def _publish(transactions: Transactions, batches: list[Batch]) -> None:
     """Until it is committed. Written twice does no harm: all three topics are tables."""
     for _ in range(MAX_TRIES):
-        if transactions.run(batches, {}, "", None)[0] is Outcome.COMMITTED:
+        ended = transactions.run(batches, {}, "", None)
+        if ended and ended.result().outcome is Outcome.COMMITTED:
             return
     raise Connection(f"a transaction was not committed in {MAX_TRIES} tries; check the brokers, and begin again")

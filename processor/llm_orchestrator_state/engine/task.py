@@ -39,7 +39,8 @@ _WHOLE_KINDS = frozenset({"WorkflowSaved", "WorkflowRestored"})
 class PartitionTask:
     """Judges the records of one partition against the states of its store, which it does not change.
 
-    Between commits the changed runs live here only; commit() or rollback() ends that.
+    Between commits the changed runs live here only. What was judged is sealed when its transaction has its records, and
+    judging goes on; commit() or rollback() then ends that transaction here too.
     """
 
     def __init__(
@@ -52,8 +53,11 @@ class PartitionTask:
         """Offset of the next record to judge."""
         self.counts = Counts()
         self._committed_counts = Counts()
+        self._sealed_counts = Counts()
         self.committed = position
         """Where the store is: what lies before it was judged and committed."""
+        self.sealed = position
+        """What lies before it is committed or in a transaction."""
         self._topic = topic
         self._partitions = partitions
         self._policy = policy
@@ -68,8 +72,10 @@ class PartitionTask:
         # what the runs that are kept unchanged take, and the sum
         self._sizes: dict[bytes, int] = {}
         self._kept_bytes = 0
-        # run -> last offset judged for it, for the runs that changed since the last commit
+        # run -> last offset judged for it, for the runs that changed since the last seal, and those before it that are not
+        # committed yet
         self._changed: dict[bytes, int] = {}
+        self._in_transaction: dict[bytes, int] = {}
         self._checkpoints: dict[bytes, bytes | None] = {}
         self._rejections: dict[int, Record] = {}
         self._outputs = None if inline_limit is None else OutputLog(inline_limit, store)
@@ -82,7 +88,7 @@ class PartitionTask:
         Raises errors.Connection, at the record that needs it, while a schema registry does not answer: what precedes
         is judged, position says where it stopped.
         """
-        if not self.uncommitted:
+        if self.position == self.sealed:
             # records that could not be judged were counted: in the end nothing would be taken, and nothing committed
             self.uncommitted_bytes = 0
         taken = 0
@@ -102,7 +108,7 @@ class PartitionTask:
         self._load(by_run)
         # about what each run will take
         sizes = [
-            self._sizes.get(key, 0)
+            (run.weight if key not in self._changed and (run := self._runs.get(key)) else 0)
             + sum([COPIES * len(message.value() or b"") + RECORD_BYTES for message in of_one_run])
             for key, of_one_run in by_run.items()
         ]
@@ -121,7 +127,8 @@ class PartitionTask:
 
     def _load(self, keys: Iterable[bytes]) -> None:
         # a run deleted since the last commit is still in the store
-        missing = [key for key in keys if key not in self._runs and key not in self._changed]
+        runs, changed, sealed = self._runs, self._changed, self._in_transaction
+        missing = [key for key in keys if key not in runs and key not in changed and key not in sealed]
         if missing:
             for key, value in zip(missing, self.store.get_many(missing), strict=True):
                 if value is not None:
@@ -258,9 +265,12 @@ class PartitionTask:
     # --- ending ------------------------------------------------------------------------------------------------------
 
     def changes(self) -> Changes:
-        return Changes(
+        """All that a transaction is to hold, which is sealed with it."""
+        taken = Changes(
             list(self.states()), self.checkpoints(), self.rejections(), self.outputs(), dict(self.contexts())
         )
+        self.seal()
+        return taken
 
     def states(self) -> Iterator[Record]:
         """Encoded one by one, so that the client can send the first while the next is encoded."""
@@ -284,26 +294,46 @@ class PartitionTask:
         """In the order of the log."""
         return [self._rejections[offset] for offset in sorted(self._rejections)]
 
+    def seal(self) -> None:
+        """What was judged is in a transaction, or about to be; what is judged from now on comes into the next."""
+        assert not self._in_transaction, "the last transaction is not over"
+        self.sealed = self.position
+        self._sealed_counts = self.counts.copy()
+        self._in_transaction, self._changed = self._changed, {}
+        self._end()
+        if self._outputs:
+            self._outputs.seal()
+
     def commit(self) -> None:
-        """What changes() said is committed and in the store."""
-        self.committed = self.position
-        self._committed_counts = self.counts.copy()
+        """What was sealed is committed and in the store."""
+        self.committed = self.sealed
+        self._committed_counts = self._sealed_counts
         for key in self._changed:
+            self._kept_bytes -= self._sizes.pop(key, 0)  # not committed yet: it must not be let go of
+        for key in self._in_transaction:
+            if key in self._changed:
+                continue
             run = self._drop(key)
             if run is not None and run.record["status"] in OPEN:
                 self._runs[key] = run  # last again: the first are those that have not changed for longest
                 self._account(key, run)
-        self._end()
+        self._in_transaction.clear()
+        if self._outputs:
+            self._outputs.commit()
         while self._kept_bytes > self._cache_bytes:
             self._drop(next(iter(self._sizes)))
 
     def rollback(self) -> int:
         """Forget what was judged since the last commit; returns the offset from which to judge again."""
-        for key in self._changed:
+        for key in (*self._in_transaction, *self._changed):
             self._drop(key)
+        self._in_transaction.clear()
+        self._changed.clear()
         self._end()
+        if self._outputs:
+            self._outputs.rollback()
         self.counts = self._committed_counts.copy()
-        self.position = self.committed
+        self.position = self.sealed = self.committed
         return self.position
 
     def _drop(self, key: bytes) -> KeptState | None:
@@ -312,11 +342,8 @@ class PartitionTask:
 
     def _end(self) -> None:
         self.uncommitted_bytes = 0
-        self._changed.clear()
         self._checkpoints.clear()
         self._rejections.clear()
-        if self._outputs:
-            self._outputs.clear()
 
 
 def _may_outgrow_a_record(run: KeptState | None, kind: str, size: int) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -43,47 +44,92 @@ class Batch(NamedTuple):
     kept: bool = False
 
 
+class Ended(NamedTuple):
+    """outcome: of a transaction. delivered: unless it is ABORTED, the offset behind the last kept record, by topic and
+    partition.
+    """
+
+    outcome: Outcome
+    delivered: dict[tuple[str, int], int]
+
+
+class Pending(Protocol):
+    """A transaction that is being ended: concurrent.futures.Future."""
+
+    def result(self) -> Ended:
+        """Waits for it. Raises Fenced, errors.Connection."""
+
+
+Background = Callable[[Callable[[], Ended]], Pending]
+"""Makes the call while the caller goes on: submit() of a concurrent.futures.Executor."""
+
+
+def at_once(call: Callable[[], Ended]) -> Pending:
+    """The background of one who has nothing to do meanwhile."""
+    over: Future[Ended] = Future()
+    over.set_result(call())
+    return over
+
+
 class _Aborted(Exception):
     """This transaction cannot be committed any more."""
 
 
 class Transactions:
-    """Runs one transaction after the other under a transactional id that is this worker's alone (KIP-98, KIP-447)."""
+    """Runs one transaction after the other under a transactional id that is this worker's alone (KIP-98, KIP-447).
 
-    def __init__(self, kafka: Kafka, transactional_id: str, clock: Clock) -> None:
+    Nothing else is asked of it while one is pending.
+    """
+
+    def __init__(self, kafka: Kafka, transactional_id: str, clock: Clock, background: Background = at_once) -> None:
         self.transactional_id = transactional_id
         self._kafka = kafka
         self._clock = clock
+        self._background = background
         self._renewals = 0
         self._producer: TransactionalProducer | None = None
 
     def run(
         self, batches: Iterable[Batch], offsets: dict[int, int], source: str, group_metadata: object
-    ) -> tuple[Outcome, dict[tuple[str, int], int]]:
+    ) -> Pending | None:
         """One transaction: the records, and the input offsets with this worker's id as their metadata.
 
-        Returns the outcome and, where it is not ABORTED, the offset behind the last kept record by topic and partition.
-        Raises Fenced when producers are lost again and again, errors.Connection when none can be had.
+        The records are produced when it returns; to have them delivered and committed is mostly waiting, and left to the
+        background. None: it was aborted at once. Raises Fenced when producers are lost again and again,
+        errors.Connection when none can be had.
         """
         if offsets and group_metadata is None:
-            return Outcome.ABORTED, {}  # no member of the group: it would not be fenced
+            return None  # no member of the group: it would not be fenced
         producer = self.ready()
         delivered: dict[tuple[str, int], int] = {}
-        positions = [TopicPartition(source, p, o, self.transactional_id) for p, o in sorted(offsets.items())]
         try:
             self._call(producer.begin_transaction)
             for batch in batches:
                 self._produce(producer, batch, delivered)
+        except (_Aborted, KafkaException) as reason:  # of produce(): it raises when we were fenced
+            self._give_up(producer, reason)
+            return None
+        positions = [TopicPartition(source, p, o, self.transactional_id) for p, o in sorted(offsets.items())]
+        return self._background(lambda: self._end(producer, positions, group_metadata, delivered))
+
+    def _end(
+        self, producer: TransactionalProducer, positions: list[TopicPartition], group_metadata: object,
+        delivered: dict[tuple[str, int], int],
+    ) -> Ended:  # fmt: skip
+        try:
             # before the offsets: they would wait a whole retry.backoff.ms behind the last transaction's markers
             # (100 ms instead of 4)
             self._flush(producer)
             if positions:
                 self._call(lambda: producer.send_offsets_to_transaction(positions, group_metadata, CALL_TIMEOUT_S))
-        except (_Aborted, KafkaException) as reason:  # of produce() and flush(): they raise when we were fenced
-            log.warning("transaction aborted: %s", reason)
-            self._abort(producer)
-            return Outcome.ABORTED, {}
-        return self._commit(producer), delivered
+        except (_Aborted, KafkaException) as reason:  # of flush(): it raises when we were fenced
+            self._give_up(producer, reason)
+            return Ended(Outcome.ABORTED, {})
+        return Ended(self._commit(producer), delivered)
+
+    def _give_up(self, producer: TransactionalProducer, reason: Exception) -> None:
+        log.warning("transaction aborted: %s", reason)
+        self._abort(producer)
 
     def ready(self) -> TransactionalProducer:
         """The producer. When it is made, whatever an earlier process left open under this id is ended."""

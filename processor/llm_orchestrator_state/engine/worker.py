@@ -1,12 +1,18 @@
 """The processor: one loop over the partitions that the group gives to this worker.
 
 poll -> judge (task) -> transaction -> store. step() is one turn of it; everything from outside comes as an argument.
+
+A transaction has its records when the loop goes on; while it is delivered and committed, what has arrived meanwhile is
+judged (a fifth more events/s at a commit interval of 100 ms). One at a time is under way, and where nothing arrives it is
+waited for.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -22,7 +28,7 @@ from .partitions import Partitions
 from .progress import STAGES, Progress
 from .same_topics import SameTopics
 from .task import PartitionTask
-from .transaction import Batch, Outcome, Transactions
+from .transaction import Background, Batch, Outcome, Pending, Transactions
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +51,33 @@ NOTE_LEVEL_S = 60.0
 """How often an idle store notes that it is level with the state topic."""
 
 
+Changes = Iterable[tuple[bytes, bytes | None]]
+"""Of a store."""
+
+
+class _Work(NamedTuple):
+    """What a partition has in a transaction. position: of the input. states and contexts: for the store."""
+
+    task: PartitionTask
+    position: int
+    states: list[Record]
+    contexts: dict[bytes, bytes | None]
+
+
+class _UnderWay(NamedTuple):
+    """A transaction that has all its records. began: when, of the clock's seconds."""
+
+    pending: Pending
+    work: dict[int, _Work]
+    began: float
+
+
 class Worker:
     """One member of the processor's group. Not thread-safe: one thread calls step() until it is time to close()."""
 
-    def __init__(self, kafka: Kafka, stores: Stores, clock: Clock, config: WorkerConfig) -> None:
+    def __init__(
+        self, kafka: Kafka, stores: Stores, clock: Clock, config: WorkerConfig, background: Background | None = None
+    ) -> None:
         self._kafka = kafka
         self._clock = clock
         self._config = config
@@ -64,7 +93,8 @@ class Worker:
         """A commit because nothing more has come waits until here: as long as the last one took."""
         self._note_level_at = clock.monotonic() + NOTE_LEVEL_S
         self._same_topics = SameTopics(kafka, clock, config.topics)
-        self._transactions = Transactions(kafka, config.transactional_id, clock)
+        self._under_way: _UnderWay | None = None
+        self._transactions = Transactions(kafka, config.transactional_id, clock, background or _thread())
         self._partitions = Partitions(kafka, stores, clock, config, self._transactions, self._commit)
 
     def step(self, max_wait_s: float) -> None:
@@ -74,6 +104,8 @@ class Worker:
         """
         self._failed = True  # unless this turn comes to its end
         self._same_topics.look()
+        if self._partitions.opening:
+            self._settle()  # they are claimed in a transaction of their own
         self._partitions.advance()
         first = self._wait_for_one(max_wait_s)
         if first is not None:
@@ -83,7 +115,10 @@ class Worker:
         messages = self._partitions.consumer.consume(self._batch, 0)
         self._spent("poll", began)
         self._process(messages)
-        self._commit_if_due(drained=first is None and not messages)
+        drained = first is None and not messages
+        if drained:
+            self._settle()
+        self._commit_if_due(drained=drained)
         self._note_level_if_due()
         self._failed = False
 
@@ -96,6 +131,9 @@ class Worker:
         What a failed step had judged is forgotten instead: it may be committed already, and only the store's disk full.
         """
         if self._failed:
+            if self._under_way:
+                self._under_way.pending.result()
+                self._under_way = None
             for task in self._partitions.tasks.values():
                 task.rollback()
         self._commit()
@@ -105,7 +143,7 @@ class Worker:
         """Whether all is judged and committed up to the given offsets: by this worker, and by those that have the other
         partitions. Raises KafkaException.
         """
-        if not self._partitions.settled or self._uncommitted_since is not None:
+        if not self._partitions.settled or self._uncommitted_since is not None or self._under_way:
             return False
         tasks = self._partitions.tasks
         at = self._partitions.consumer.position([TopicPartition(self._config.topics.events, p) for p in tasks])
@@ -151,6 +189,8 @@ class Worker:
 
     def _wait_for_one(self, max_wait_s: float) -> Message | None:
         """consume() waits until its batch is full or the time is over; poll() returns with the first record."""
+        if self._under_way:
+            return None
         began = self._clock.monotonic()
         wait = min(max_wait_s, self._partitions.idle_s())
         if self._uncommitted_since is not None:
@@ -193,8 +233,11 @@ class Worker:
                 self._partitions.wait(partition, error)
             except CorruptStore as error:
                 self._partitions.restore(partition, error)
-            if batch and (task.uncommitted, self._commit()) == (True, False):
-                return  # fetched again, from where the task goes on
+            if batch:
+                position = task.position
+                self._begin_commit()
+                if task.position != position:
+                    return  # sent back, and fetched again from where it goes on
 
     def _consumer_error(self, message: Message) -> None:
         error: KafkaError = message.error()
@@ -235,17 +278,23 @@ class Worker:
         now = self._clock.monotonic()
         overdue = now - self._uncommitted_since >= self._config.commit_interval_s
         if overdue or (drained and now >= self._drained_commit_at):
-            self._commit()
+            self._begin_commit()
 
-    def _commit(self) -> bool:
-        """Commit what was judged; returns False when it was forgotten, and is fetched again."""
+    def _commit(self) -> None:
+        """Nothing is uncommitted afterwards: it is committed, or forgotten and fetched again."""
+        self._begin_commit()
+        self._settle()
+
+    def _begin_commit(self) -> None:
+        """Put what was judged into a transaction, when the last one is over."""
+        self._settle()
         self._uncommitted_since = None
         tasks = {p: task for p, task in self._partitions.tasks.items() if task.uncommitted}
         if not tasks:
-            return True
+            return
         began = self._clock.monotonic()
-        written: dict[int, list[Record]] = {p: [] for p in tasks}
-        offsets = {p: task.position for p, task in tasks.items()}
+        work = {p: _Work(task, task.position, [], task.contexts()) for p, task in tasks.items()}
+        offsets = {p: each.position for p, each in work.items()}
         topics = self._config.topics
         batches = [
             batch
@@ -254,32 +303,56 @@ class Worker:
                 Batch(topics.outputs, p, task.outputs(), kept=True),
                 Batch(topics.checkpoints, p, task.checkpoints()),
                 Batch(topics.rejections, p, task.rejections()),
-                Batch(topics.state, p, _noted(task.states(), written[p]), kept=True),
+                Batch(topics.state, p, _noted(task.states(), work[p].states), kept=True),
             )
         ]
         try:
-            outcome, delivered = self._transactions.run(batches, offsets, topics.events, self._partitions.generation)
-            if outcome is Outcome.UNKNOWN:
-                outcome = self._settled_outcome(offsets)
+            pending = self._transactions.run(batches, offsets, topics.events, self._partitions.generation)
         except (Connection, KafkaException) as error:
-            # no producer can be had, or nobody tells how it ended: that is found out when it is opened again
-            log.warning("commit: %s; the partitions are opened again", error)
-            for p in tasks:
-                self._partitions.reopen(p, after_s=ABORTED_PAUSE_S)
-            return False
-        over = self._spent("transaction", began)
-        if outcome is Outcome.ABORTED:
-            self._drained_commit_at = self._clock.monotonic() + ABORTED_PAUSE_S
-            self._same_topics.look_soon()
+            self._open_again(tasks, error)
+            return
+        self._spent("transaction", began)
+        if pending is None:
             self._go_back(tasks)
-            return False
+            return
+        for task in tasks.values():
+            task.seal()
+        self._under_way = _UnderWay(pending, work, began)
+
+    def _settle(self) -> None:
+        """Wait for the transaction that is under way, if one is: it is in the store, or forgotten and fetched again."""
+        if self._under_way is None:
+            return
+        waited = self._clock.monotonic()
+        pending, sent, began = self._under_way
+        # of a partition that was lost meanwhile, or is being opened again, others know how it ended
+        tasks = {p: each.task for p, each in sent.items() if self._partitions.tasks.get(p) is each.task}
+        try:
+            outcome, delivered = pending.result()
+            self._under_way = None
+            if outcome is Outcome.UNKNOWN:
+                outcome = self._settled_outcome({p: sent[p].position for p in tasks})
+        except (Connection, KafkaException) as error:
+            self._under_way = None
+            self._open_again(tasks, error)
+            return
+        over = self._spent("transaction", waited)
+        if outcome is Outcome.ABORTED:
+            self._go_back(tasks)
+            return
         for p, task in tasks.items():
-            self._write(p, ((r.key or b"", r.value) for r in written[p]), delivered)
+            _, position, states, contexts = sent[p]
+            self._write(p, position, ((r.key or b"", r.value) for r in states), delivered, contexts.items())
             task.commit()
         self._commits += 1
         now = self._spent("store", over)
         self._drained_commit_at = now + (now - began)
-        return True
+
+    def _open_again(self, tasks: Iterable[int], reason: Exception) -> None:
+        """No producer can be had, or nobody tells how it ended: that is found out when they are opened."""
+        log.warning("commit: %s; the partitions are opened again", reason)
+        for p in tasks:
+            self._partitions.reopen(p, after_s=ABORTED_PAUSE_S)
 
     def _settled_outcome(self, offsets: dict[int, int]) -> Outcome:
         """Of a transaction that is over, though how was not answered: the group's stable offsets tell.
@@ -297,12 +370,16 @@ class Worker:
 
     def _go_back(self, tasks: dict[int, PartitionTask]) -> None:
         """The consumer has moved on; without the seek the aborted records would be lost."""
+        self._same_topics.look_soon()
+        self._drained_commit_at = self._clock.monotonic() + ABORTED_PAUSE_S
         for p, task in tasks.items():
             self._partitions.fetch_from(p, task.rollback())
 
     def _write(
-        self, partition: int, states: Iterable[tuple[bytes, bytes | None]], delivered: Mapping[tuple[str, int], int]
-    ) -> None:
+        self, partition: int, position: int, states: Changes, delivered: Mapping[tuple[str, int], int],
+        contexts: Changes = (),
+    ) -> None:  # fmt: skip
+        """position: of the input; what lies before it is committed."""
         task, before = self._partitions.tasks[partition], self._partitions.positions[partition]
         topics = self._config.topics
         state_end = delivered.get((topics.state, partition))
@@ -310,9 +387,9 @@ class Worker:
             self._refuse_other_log(partition, before.state, state_end)
         state = before.state if state_end is None else state_end
         outputs = delivered.get((topics.outputs, partition), before.outputs)
-        positions = Positions(task.position, state, self._clock.time(), outputs)
+        positions = Positions(position, state, self._clock.time(), outputs)
         try:
-            task.store.write(states, positions, task.contexts().items())
+            task.store.write(states, positions, contexts)
         except CorruptStore as error:
             self._partitions.restore(partition, error)
         else:
@@ -332,8 +409,12 @@ class Worker:
             return
         self._note_level_at = now + NOTE_LEVEL_S
         for p, task in list(self._partitions.tasks.items()):
-            if not task.uncommitted:
-                self._write(p, (), {})
+            self._write(p, task.committed, (), {})
+
+
+def _thread() -> Background:
+    """One, for one transaction at a time."""
+    return ThreadPoolExecutor(1, "transaction").submit
 
 
 def _noted(records: Iterable[Record], into: list[Record]) -> Iterator[Record]:
