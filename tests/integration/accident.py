@@ -139,8 +139,13 @@ class DoomedStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def write(self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions) -> None:
-        self._store.write(changes, positions)
+    def write(
+        self,
+        changes: Iterable[tuple[bytes, bytes | None]],
+        positions: Positions,
+        contexts: Iterable[tuple[bytes, bytes | None]] = (),
+    ) -> None:
+        self._store.write(changes, positions, contexts)
         self._accident.stored()
 
 

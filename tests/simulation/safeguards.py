@@ -285,7 +285,7 @@ _MEMBERSHIP = (
     _guard(
         "a partition is claimed before its first record is judged",
         PARTITIONS, 'raise Connection("it could not be claimed")',
-        ("if outcome is not Outcome.COMMITTED:", "if False:"),
+        ("if claim is None or claim.result().outcome is not Outcome.COMMITTED:", "if False:"),
         rare=True,
     ),
     _guard(
