@@ -142,7 +142,7 @@ def test_topics_are_created_once_and_checked(command: Command) -> None:
     assert made[0]["partitions"] == 2
     assert made[0]["checkpoints"] == "requested"
     assert command.objects("topics", "create") == command.objects("topics", "check") == made
-    assert re.search(r"(?m)^inline_limit +everything inline *$", command("topics", "check")[0])
+    assert re.search(r"(?m)^inline_limit +16384 *$", command("topics", "check")[0])
 
 
 def test_missing_topics_are_exit_code_4_with_the_command_that_makes_them(command: Command) -> None:

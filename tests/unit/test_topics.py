@@ -90,7 +90,7 @@ def test_the_format_is_read_as_it_was_written(checkpoints: CheckpointPolicy) -> 
     made = Format.current(7, checkpoints)
     assert Format.from_json(made.to_json()) == made
     assert made.mismatches() == []
-    assert made.inline_limit is None
+    assert made.inline_limit == INLINE_LIMIT
 
 
 def test_the_format_is_json_that_people_can_read() -> None:
@@ -101,7 +101,7 @@ def test_the_format_is_json_that_people_can_read() -> None:
         "kept_checkpoints": 10,
         "max_state_bytes": 8 * 1024 * 1024,
         "max_json_depth": 128,
-        "inline_limit": None,
+        "inline_limit": 16 * 1024,
         "rebuilt_from": None,
     }
 

@@ -57,6 +57,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             kept_checkpoints=limits.KEPT_CHECKPOINTS,
             max_state_bytes=limits.MAX_STATE_BYTES,
             max_json_depth=limits.MAX_JSON_DEPTH,
+            inline_limit=limits.INLINE_LIMIT,
         )
 
     def to_json(self) -> bytes:

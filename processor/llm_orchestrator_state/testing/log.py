@@ -16,6 +16,7 @@ from ..engine.outputs import Record
 from ..engine.task import PartitionTask
 from ..kafka.interface import Headers
 from ..kafka.partitioner import partition_of
+from ..model.limits import INLINE_LIMIT
 from ..model.verdicts import Code
 from ..store.interface import Positions
 from ..store.memory import MemoryStore
@@ -87,7 +88,11 @@ class Log:
         for p in range(partitions):
             # one store: what is folded from is what the state topic has
             states, kept = MemoryStore(), MemoryStore()
-            self._tasks.append(PartitionTask("events", p, partitions, checkpoints, codec, states, 0, 1 << 30))
+            self._tasks.append(
+                PartitionTask(
+                    "events", p, partitions, checkpoints, codec, states, 0, 1 << 30, inline_limit=INLINE_LIMIT
+                )
+            )
             self.outputs[p] = TableFeed(Place("outputs", p), MemoryStore(), begin, self.life)
             self.tables.states[p] = StateFeed(Place("state", p), states, begin, self.life, self.tables.index, runs)
             self.tables.checkpoints[p] = CheckpointFeed(Place("checkpoints", p), kept, begin, self.life, checkpoint_id)
@@ -103,8 +108,11 @@ class Log:
         task.process([Message(key, value, task.partition, offset)])
         changes = task.changes()
         self.rejections.extend(_rejected(record, task.partition) for record in changes.rejections)
+        _take(self.outputs[task.partition], changes.outputs)
         _take(self.tables.checkpoints[task.partition], changes.checkpoints)
         _take(self.tables.states[task.partition], changes.states)
+        if changes.contexts:
+            task.store.write((), task.store.positions() or Positions(None, 0, 0.0), changes.contexts.items())
         task.commit()
         with self.life.lock:
             self.moves.moved()
