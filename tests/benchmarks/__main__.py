@@ -9,6 +9,7 @@ import argparse
 import logging
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -39,9 +40,11 @@ def main() -> int:
     properties = dict(each.split("=", 1) for each in given.properties)
     with system(given.bootstrap, given.broker_pid, properties) as on:
         for name in chosen(given.parts, is_quick=given.quick):
+            began = time.perf_counter()
             figures = PARTS[name].measure(on, sizes)
             output.add(name, figures, PARTS[name].text(figures))
-    output.write()
+            print(f"{name} took {time.perf_counter() - began:.0f} s\n", file=sys.stderr)
+    output.draw()
     return 1 if output.is_wrong else 0
 
 

@@ -140,6 +140,7 @@ def large_outputs(on: System, steps: int) -> Figures:
     """One run with large outputs, one event per commit, a checkpoint after each step: what is written for it."""
     shape = of_steps(steps, 1, LARGE_DIGITS)
     with ExitStack() as open_, topics(on, "outputs", "step") as made:
+        made.keep_everything()
         (worker,) = Ours.as_started().programs(
             made, made.cluster.group, made.state_dir, Conditions("outputs", 0, 1, 200)
         )

@@ -54,7 +54,7 @@ LINES = (
 
 
 def figures_text(figures: Figures) -> str:
-    return f"{_throughput(figures)}\n\n{_others(figures)}"
+    return "\n\n".join(text for text in (_throughput(figures), _others(figures)) if text)
 
 
 def _throughput(figures: Figures) -> str:
@@ -71,9 +71,9 @@ def _throughput(figures: Figures) -> str:
         for row in rows
         if row["contender"] in CONTENDERS
     ]
-    return table(head, lines)
+    return table(head, lines) if lines else ""
 
 
 def _others(figures: Figures) -> str:
     lines = [[line.what, line.value(figures[line.part]), f"`{line.part}`"] for line in LINES if line.part in figures]
-    return table(["figure", "value", "part"], lines)
+    return table(["figure", "value", "part"], lines) if lines else ""

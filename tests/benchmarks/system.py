@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from llm_orchestrator_state.client.producer import EventProducer
 from llm_orchestrator_state.client.transport import EVENT_PRODUCER
@@ -19,6 +20,7 @@ from llm_orchestrator_state.kafka.format import CheckpointPolicy
 from llm_orchestrator_state.kafka.interface import Message
 from llm_orchestrator_state.kafka.properties import with_pass_through
 from llm_orchestrator_state.kafka.scan import scan
+from llm_orchestrator_state.kafka.topic_settings import DAY_MS
 from llm_orchestrator_state.kafka.topics import TopicSet, check, create
 from llm_orchestrator_state.local.process import wait_until
 from llm_orchestrator_state.model.records import EventRecord
@@ -107,6 +109,17 @@ class Topics:
                     producer.poll(0.1)
         while producer.flush(1.0):
             pass
+
+    def keep_everything(self) -> None:
+        """No compaction while what was written is counted."""
+        kept = [ConfigEntry("min.compaction.lag.ms", str(DAY_MS), incremental_operation=AlterConfigOpType.SET)]
+        names = self.cluster.topics
+        resources = [
+            ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=kept)
+            for name in (names.state, names.checkpoints, names.outputs)
+        ]
+        for future in self.cluster.admin.client.incremental_alter_configs(resources).values():
+            future.result()
 
     def records(self, topic: str) -> Iterator[Message]:
         """Of one of its topics, partition by partition."""
