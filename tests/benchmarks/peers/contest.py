@@ -46,7 +46,7 @@ def full(events: int) -> list[Heat]:
         Heat(Conditions("A", events, 1, 1000), (KAFKA_STREAMS, CHECKPOINTS, FLOOR)),
         Heat(Conditions("A", medium, 1, 1000), (QUIX,)),
         Heat(Conditions("B", medium, 1, 1000), (KAFKA_STREAMS, QUIX, FLOOR)),
-        *(Heat(Conditions("B", medium, n, ms), (KAFKA_STREAMS,)) for n, ms in ((1, 100), (2, 100), (2, 1000))),
+        *(Heat(Conditions("B", medium, n, ms), (KAFKA_STREAMS,)) for n, ms in ((1, 100), (2, 1000))),
         Heat(Conditions("A", small, 1, 1000), (FAUST,)),
     ]
 
