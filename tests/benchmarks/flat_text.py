@@ -35,11 +35,3 @@ def _cost(row: Figures) -> list[str]:
         f"{row['cpu_us']:.1f}",
         f"{row['peak_mib']:,.0f}",
     ]
-
-
-def large_outputs_text(figures: Figures) -> str:
-    head = [f"a run of {figures['steps']} steps with outputs of {figures['output_bytes']:,} bytes", "records", "bytes"]
-    each = {"events": figures["events"], **figures["written"]}
-    lines = [[name, f"{found['records']:,}", f"{found['bytes']:,}"] for name, found in each.items()]
-    ratio = figures["named"]["flat.large_outputs"]
-    return f"{table(head, lines)}\n\nwritten: {ratio:.2f} times the events' bytes; peak {figures['peak_mib']:,.0f} MiB"

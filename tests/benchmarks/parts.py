@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tests.benchmarks import report
-from tests.benchmarks.flat import large_outputs, long_runs, many_runs
-from tests.benchmarks.flat_text import large_outputs_text, long_runs_text, many_runs_text
+from tests.benchmarks.flat import long_runs, many_runs
+from tests.benchmarks.flat_text import long_runs_text, many_runs_text
+from tests.benchmarks.large_outputs import large_outputs, large_outputs_text
 from tests.benchmarks.latency import latency, latency_text
 from tests.benchmarks.peers import tables
 from tests.benchmarks.peers.conditions import CHECKPOINTS, FAUST, FLOOR, KAFKA_STREAMS, QUIX
