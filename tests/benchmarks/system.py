@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # the binding's package has no __all__
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+)
 
 from llm_orchestrator_state.client.producer import EventProducer
 from llm_orchestrator_state.client.transport import EVENT_PRODUCER
