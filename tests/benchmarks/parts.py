@@ -47,9 +47,9 @@ class Sizes(NamedTuple):
 
 
 FULL = Sizes(
-    is_quick=False, events=1_000_000, states=1_000_000, few_states=50_000, probes=(3_000, 80),
-    commit_ms=(10, 20, 50), idle_s=5, stored=500_000, mixed=200_000, active=200, large=200,
-    published=100_000, read=300_000, steps=100_000, runs=10_000, calls=1_000,
+    is_quick=False, events=1_000_000, states=1_000_000, few_states=20_000, probes=(3_000, 80),
+    commit_ms=(10, 20, 50), idle_s=5, stored=500_000, mixed=150_000, active=200, large=200,
+    published=100_000, read=200_000, steps=100_000, runs=10_000, calls=500,
 )  # fmt: skip
 QUICK = Sizes(
     is_quick=True, events=100_000, states=10_000, few_states=2_000, probes=(1_000, 20), commit_ms=(20,), idle_s=3,
