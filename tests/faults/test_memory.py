@@ -79,7 +79,7 @@ WORK: dict[str, tuple[int, Any]] = {
     "states of 18 KB": (2, lambda: islice(workload(SHAPES["B"]._replace(active=40), 40_000), 40_000)),
     "outputs of 20 KB": (2, large_outputs),
     "32 partitions": (32, lambda: workload(SHAPES["A"], 30_000)),
-    "events of 7 MB": (2, lambda: saved_states(8)),
+    "events of 7 MB": (2, lambda: saved_states(24)),
 }
 
 

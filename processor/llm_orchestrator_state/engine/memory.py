@@ -70,4 +70,4 @@ def memory_of_each(memory: int | None, processes: int) -> int:
 def plan(memory: int | None) -> Plan:
     """What the parts of one process may take. memory: its bytes in all; None: the default of a process by itself."""
     left = (memory or DEFAULT) - FIXED
-    return Plan(**{name: left // share.divisor for name, share in SHARES.items()}, restoring=left // 4)
+    return Plan(**{name: left // share.divisor for name, share in SHARES.items()}, restoring=left // 8)
