@@ -11,7 +11,7 @@ from tests.benchmarks.flat_text import long_runs_text, many_runs_text
 from tests.benchmarks.large_outputs import large_outputs, large_outputs_text
 from tests.benchmarks.latency import latency, latency_text
 from tests.benchmarks.peers import tables
-from tests.benchmarks.peers.conditions import CHECKPOINTS, FAUST, FLOOR, KAFKA_STREAMS, QUIX
+from tests.benchmarks.peers.conditions import CHECKPOINTS, COMPILED, FAUST, FLOOR, KAFKA_STREAMS, QUIX
 from tests.benchmarks.peers.contest import contest, full, quick
 from tests.benchmarks.publisher import publisher
 from tests.benchmarks.reader import reader
@@ -74,7 +74,7 @@ def _against(*names: str) -> Callable[[System, Sizes], Any]:
 
 
 PARTS = {
-    "peers": Part(_against(KAFKA_STREAMS, QUIX, CHECKPOINTS, FLOOR), tables.peers_text),
+    "peers": Part(_against(KAFKA_STREAMS, COMPILED, QUIX, CHECKPOINTS, FLOOR), tables.peers_text),
     "latency": Part(lambda on, sizes: latency(on, sizes.probes, sizes.idle_s, sizes.commit_ms), latency_text),
     "restore": Part(lambda on, sizes: restore(on, sizes.states, sizes.few_states), restore_text),
     "many-runs": Part(lambda on, sizes: many_runs(on, sizes.mixed, sizes.stored), many_runs_text),
@@ -88,7 +88,7 @@ PARTS = {
         lambda on, sizes: many_runs(on, sizes.mixed, 10_000_000), many_runs_text, only_by_name=True
     ),
     "throughput": Part(lambda on, sizes: throughput(on, sizes.events), report.throughput_text, only_by_name=True),
-    "kafka-streams": Part(_against(KAFKA_STREAMS), tables.peers_text, only_by_name=True),
+    "kafka-streams": Part(_against(KAFKA_STREAMS, COMPILED), tables.peers_text, only_by_name=True),
     "quix": Part(_against(QUIX), tables.peers_text, only_by_name=True),
     "faust": Part(_against(FAUST), tables.peers_text, only_by_name=True),
 }

@@ -10,7 +10,13 @@ from tests.benchmarks.peers.tables import table
 
 Figures = Mapping[str, Any]
 
-CONTENDERS = {"ours": "ours", "kafka_streams": "Kafka Streams", "quix": "Quix Streams", "faust": "Faust"}
+CONTENDERS = {
+    "ours": "ours",
+    "ours_compiled": "ours, compiled",
+    "kafka_streams": "Kafka Streams",
+    "quix": "Quix Streams",
+    "faust": "Faust",
+}
 
 
 class Line(NamedTuple):

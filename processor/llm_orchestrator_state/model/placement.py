@@ -36,14 +36,14 @@ class Placement:
     and what goes, in this order.
     """
 
-    __slots__ = ("_inline", "_limit", "_write", "read_context")
+    __slots__ = ("_bytes_inline", "_limit", "_write", "read_context")
 
     def __init__(self, limit: int, read_context: ReadContext, write: Callable[[Written], None]) -> None:
         self.read_context = read_context
         self._write = write
         self._limit = limit
         # bytes inline in the run's state; None: to be summed up, which takes a look at every step
-        self._inline: int | None = None
+        self._bytes_inline: int | None = None
 
     def step_ended(self, state: StateRecord, step_id: str, text: str | None, ref: OutputRefRecord | None) -> None:
         """text, ref: of its outputs before the event, which has put others, or none, in their place."""
@@ -62,7 +62,7 @@ class Placement:
                 step["outputs_ref"] = self._out(state, outputs, state["checkpoint_count"], of_context=False)
             else:
                 inline += size
-        self._inline = inline
+        self._bytes_inline = inline
 
     def context_replaced(self, state: StateRecord, text: str | None, ref: OutputRefRecord | None) -> None:
         """text, ref: of the context before the event."""
@@ -77,7 +77,7 @@ class Placement:
             state["context_ref"] = self._out(state, context, state["checkpoint_count"], of_context=True)
         else:
             inline += size
-        self._inline = inline
+        self._bytes_inline = inline
 
     def all_replaced(self, state: StateRecord, before: dict[int, tuple[OutputRefRecord, bool]]) -> None:
         """By a given state, whose references have been found good. before: references_of() the old one."""
@@ -97,7 +97,7 @@ class Placement:
         state["released_outputs"] = list(released.values())
         for ref, of_context in before.values():
             self._release(state, ref, of_context=of_context)
-        self._inline, _ = self._place_all(state, state, state["checkpoint_count"])
+        self._bytes_inline, _ = self._place_all(state, state, state["checkpoint_count"])
 
     def checkpointed(self, state: StateRecord, given: StateRecord | None) -> None:
         """checkpoint_count has been raised. given: the checkpoint's snapshot, where it is not the state."""
@@ -124,9 +124,9 @@ class Placement:
 
     def _others(self, state: StateRecord, replaced: str | None, by: str | None) -> int:
         """Inline bytes without the value that an event has replaced."""
-        if self._inline is None:
+        if self._bytes_inline is None:
             return inline_bytes(state) - size_of(by)
-        return self._inline - size_of(replaced)
+        return self._bytes_inline - size_of(replaced)
 
     def _place_all(self, state: StateRecord, given: StateRecord, born: int) -> tuple[int, list[int]]:
         """In this order: context, then steps. Inline bytes, and the numbers of what went out (negative: the context)."""

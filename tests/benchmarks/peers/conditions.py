@@ -11,6 +11,7 @@ from tests.benchmarks.system import Topics
 
 OURS, KAFKA_STREAMS, QUIX, FAUST = "ours", "kafka_streams", "quix", "faust"
 CHECKPOINTS = "ours_checkpoints"
+COMPILED = "ours_compiled"
 """Ours, with a checkpoint after each completed step."""
 
 FLOOR = "floor"

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.benchmarks.floor import floor
+from tests.benchmarks.peers.compiled import compiled
 from tests.benchmarks.peers.conditions import (
     CHECKPOINTS,
+    COMPILED,
     FAUST,
     FLOOR,
     KAFKA_STREAMS,
@@ -32,7 +34,7 @@ PARTITIONS = 4
 
 
 class Heat(NamedTuple):
-    """against: peers, CHECKPOINTS, FLOOR."""
+    """against: peers, COMPILED, CHECKPOINTS, FLOOR."""
 
     conditions: Conditions
     against: tuple[str, ...]
@@ -42,11 +44,11 @@ def full(events: int) -> list[Heat]:
     """events: of workload A for Kafka Streams; the other logs are at most as long, and shorter as their peers are slow."""
     medium, small = min(events, 200_000), min(events, 20_000)
     return [
-        *(Heat(Conditions("A", events, n, ms), (KAFKA_STREAMS,)) for n, ms in ((1, 100), (2, 100), (2, 1000))),
-        Heat(Conditions("A", events, 1, 1000), (KAFKA_STREAMS, CHECKPOINTS, FLOOR)),
+        *(Heat(Conditions("A", events, n, ms), (KAFKA_STREAMS, COMPILED)) for n, ms in ((1, 100), (2, 100), (2, 1000))),
+        Heat(Conditions("A", events, 1, 1000), (KAFKA_STREAMS, COMPILED, CHECKPOINTS, FLOOR)),
         Heat(Conditions("A", medium, 1, 1000), (QUIX,)),
-        Heat(Conditions("B", medium, 1, 1000), (KAFKA_STREAMS, QUIX, FLOOR)),
-        *(Heat(Conditions("B", medium, n, ms), (KAFKA_STREAMS,)) for n, ms in ((1, 100), (2, 1000))),
+        Heat(Conditions("B", medium, 1, 1000), (KAFKA_STREAMS, COMPILED, QUIX, FLOOR)),
+        *(Heat(Conditions("B", medium, n, ms), (KAFKA_STREAMS, COMPILED)) for n, ms in ((1, 100), (2, 1000))),
         Heat(Conditions("A", small, 1, 1000), (FAUST,)),
     ]
 
@@ -87,10 +89,10 @@ def _contenders(directory: Path, names: set[str]) -> dict[str, Contender]:
             continue
         place = directory / name
         place.mkdir(exist_ok=True)
-        made[name] = PythonPeer(name, place)
+        made[name] = Ours(COMPILED, package=compiled(place)) if name == COMPILED else PythonPeer(name, place)
     return made
 
 
 def _group(made: Topics, name: str, number: int) -> str:
     """Each peer in a group of its own every time: its topics are named after the group, and a member may linger."""
-    return made.cluster.group if name in {OURS, CHECKPOINTS} else f"{made.cluster.topics.prefix}.{name}-{number}"
+    return made.cluster.group if name.startswith(OURS) else f"{made.cluster.topics.prefix}.{name}-{number}"

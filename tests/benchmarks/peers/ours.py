@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from llm_orchestrator_state.kafka.format import CheckpointPolicy
@@ -12,17 +13,22 @@ from tests.benchmarks.system import Topics
 
 
 class Ours:
-    """checkpoints: step, for one after each completed step. command: the module that is run, and its arguments."""
+    """checkpoints: step, for one after each completed step. command: the module that is run, and its arguments.
+
+    package: the directory of another build of the package.
+    """
 
     def __init__(
         self,
         name: str = OURS,
         checkpoints: CheckpointPolicy = "off",
         command: tuple[str, ...] = ("tests.benchmarks.worker",),
+        package: Path | None = None,
     ) -> None:
         self.name = name
         self.checkpoints: CheckpointPolicy = checkpoints
         self._command = command
+        self._package = package
 
     @classmethod
     def as_started(cls) -> Ours:
@@ -32,6 +38,8 @@ class Ours:
     def programs(self, made: Topics, group: str, directory: Path, conditions: Conditions) -> list[Program]:
         assert group == made.cluster.group, "the group of a worker is made of the topic prefix"
         settings = made.environment(conditions.commit_ms / 1000) | {f"{ENVIRONMENT_PREFIX}STATE_DIR": str(directory)}
+        if self._package:
+            settings["PYTHONPATH"] = os.pathsep.join([str(self._package), os.environ.get("PYTHONPATH", "")])
         return [
             Program(
                 *self._command,
@@ -44,4 +52,5 @@ class Ours:
     def means(self, conditions: Conditions) -> str:
         processes = "one process" if conditions.workers == 1 else f"{conditions.workers} processes"
         checkpoints = "" if self.checkpoints == "off" else ", a checkpoint after each completed step"
-        return f"{processes}, default settings{checkpoints}"
+        build = ", compiled" if self._package else ""
+        return f"{processes}, default settings{checkpoints}{build}"

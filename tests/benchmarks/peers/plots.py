@@ -14,6 +14,7 @@ BAR = 0.8
 COLOURS = {
     "ours": "#1b7f5c",
     "ours_checkpoints": "#7fb8a3",
+    "ours_compiled": "#0d4a37",
     "kafka_streams": "#3f6fb5",
     "quix": "#d98032",
     "faust": "#8f5fb0",

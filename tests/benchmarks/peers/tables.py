@@ -57,9 +57,9 @@ def _rows(rows: Iterable[Figures]) -> str:
 
 
 def _ratios(ratios: dict[str, float]) -> str:
-    kinds = ("ratio", "second_half", "cpu", "memory")
+    kinds = ("ratio", "second_half", "cpu", "memory", "compiled_ratio", "compiled_cpu")
     names = dict.fromkeys(name.partition(".")[2] for name in ratios if name.startswith(kinds))
-    head = ["ours / theirs", "events/s", "2nd half", "CPU/event", "memory"]
+    head = ["ours / theirs", "events/s", "2nd half", "CPU/event", "memory", "compiled: events/s", "CPU/event"]
     lines = [[name, *(_ratio(ratios.get(f"{kind}.{name}")) for kind in kinds)] for name in names]
     return table(head, lines)
 
