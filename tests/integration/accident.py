@@ -144,8 +144,10 @@ class DoomedStore:
         changes: Iterable[tuple[bytes, bytes | None]],
         positions: Positions,
         contexts: Iterable[tuple[bytes, bytes | None]] = (),
+        *,
+        logged: bool = True,
     ) -> None:
-        self._store.write(changes, positions, contexts)
+        self._store.write(changes, positions, contexts, logged=logged)
         self._accident.stored()
 
 

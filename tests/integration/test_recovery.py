@@ -89,13 +89,16 @@ class FullDisk:
 
     def write(
         self, changes: Iterable[tuple[bytes, bytes | None]], positions: Positions,
-        contexts: Iterable[tuple[bytes, bytes | None]] = (),
+        contexts: Iterable[tuple[bytes, bytes | None]] = (), *, logged: bool = True,
     ) -> None:  # fmt: skip
         given = list(changes)
         if given and self.fails:
             self.fails = False
             raise StateDirectory("no space left on device")
-        self._store.write(given, positions, contexts)
+        self._store.write(given, positions, contexts, logged=logged)
+
+    def flush(self) -> None:
+        self._store.flush()
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         return self._store.items()

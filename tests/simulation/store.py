@@ -26,7 +26,7 @@ Undo = tuple[list[tuple[dict[bytes, bytes], bytes, bytes | None]], Positions | N
 class Files:
     """One partition's database as it lies on disk."""
 
-    __slots__ = ("contexts", "corrupt", "holder", "positions", "undo", "values")
+    __slots__ = ("contexts", "corrupt", "holder", "positions", "undo", "unlogged", "values")
 
     def __init__(self) -> None:
         self.values: dict[bytes, bytes] = {}
@@ -35,6 +35,8 @@ class Files:
         self.holder: SimProcess | None = None
         self.corrupt = False
         self.undo: list[Undo] = []
+        self.unlogged = 0
+        """How many of the last writes are lost when the process ends."""
 
     def lose(self, writes: int) -> None:
         """Take back the last writes, states and positions together."""
@@ -62,8 +64,9 @@ class Disk:
         for files in self.partitions.values():
             if files.holder is process:
                 files.holder = None
-                files.lose(lost_writes)
+                files.lose(max(lost_writes, files.unlogged))
                 files.undo.clear()
+                files.unlogged = 0
 
     def delete(self, partition: int) -> bool:
         """Remove the directory, where nobody has it open."""
@@ -102,8 +105,9 @@ class SimStore:
         self._check()
         return self._files.contexts.get(key)
 
-    def write(self, changes: Changes, positions: Positions, contexts: Changes = ()) -> None:
+    def write(self, changes: Changes, positions: Positions, contexts: Changes = (), *, logged: bool = True) -> None:
         self._check()
+        assert not (logged and self._files.unlogged), "a logged write would survive unlogged ones before it"
         fault = self._faults.draw("store.write")
         if fault == FAIL:
             self._refuse("No space left on device")
@@ -117,11 +121,20 @@ class SimStore:
                 else:
                     table[key] = value
         files.undo.append((previous, files.positions))
-        del files.undo[:-UNSYNCED_WRITES]
+        files.unlogged += not logged
+        del files.undo[: -max(UNSYNCED_WRITES, files.unlogged)]
         files.positions = positions
         if fault == UNKNOWN:
             self._refuse("Input/output error")
         self._faults.settle(fault, "store.write")
+
+    def flush(self) -> None:
+        self._check()
+        fault = self._faults.draw("store.flush")
+        if fault == FAIL:
+            self._refuse("No space left on device")
+        self._files.unlogged = 0
+        self._faults.settle(fault, "store.flush")
 
     def _refuse(self, reason: str) -> NoReturn:
         if self._faults.rng.random() < CORRUPT:
@@ -138,6 +151,7 @@ class SimStore:
         if self._open:
             self._open = False
             if not self._faults.dead:
+                self._files.unlogged = 0
                 self._files.holder = None
                 self._files.undo.clear()
 

@@ -21,7 +21,7 @@ from tests.simulation.producer import COMMITTING, READY, SimProducer
 from tests.simulation.schedule import run_schedule
 from tests.simulation.store import SimStore
 
-MOST_SCHEDULES = 1_500
+MOST_SCHEDULES = 3_000
 """Within which a missing rule must be found out."""
 
 

@@ -38,8 +38,16 @@ class Store(Protocol):
         changes: Iterable[tuple[bytes, bytes | None]],
         positions: Positions,
         contexts: Iterable[tuple[bytes, bytes | None]] = (),
+        *,
+        logged: bool = True,
     ) -> None:
-        """All or nothing; a value None deletes."""
+        """All or nothing; a value None deletes.
+
+        logged: it survives the process when this returns; otherwise after flush(), which must come before a logged one.
+        """
+
+    def flush(self) -> None:
+        """What was written without the log survives the process."""
 
     def items(self) -> Iterator[tuple[bytes, bytes]]: ...
     def close(self) -> None: ...

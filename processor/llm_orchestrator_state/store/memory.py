@@ -29,6 +29,8 @@ class MemoryStore:
         changes: Iterable[tuple[bytes, bytes | None]],
         positions: Positions,
         contexts: Iterable[tuple[bytes, bytes | None]] = (),
+        *,
+        logged: bool = True,  # noqa: ARG002 - nothing survives the process
     ) -> None:
         for table, changed in ((self._values, changes), (self._contexts, contexts)):
             for key, value in changed:
@@ -40,6 +42,9 @@ class MemoryStore:
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         yield from sorted(self._values.items())
+
+    def flush(self) -> None:
+        """Nothing survives the process."""
 
     def close(self) -> None:
         """Nothing to let go of."""

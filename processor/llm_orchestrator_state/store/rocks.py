@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 import msgspec
-from rocksdict import AccessType, DbClosedError, Rdict, WriteBatch
+from rocksdict import AccessType, DbClosedError, Rdict, WriteBatch, WriteOptions
 
 from ..errors import CorruptStore, ForeignStore, StateDirectory
 from .directory import make_directory
@@ -31,6 +31,9 @@ _CONTEXT = b"c/"
 _POSITIONS = b"m/positions"
 _FORMAT = b"m/format"
 _IDENTITY = b"m/identity"
+
+_UNLOGGED = WriteOptions()
+_UNLOGGED.disable_wal = True  # type: ignore[assignment, method-assign] # a property, whatever its stub says
 
 _decode_positions = msgspec.json.Decoder(Positions).decode
 
@@ -68,6 +71,8 @@ class RocksStore:
         changes: Iterable[tuple[bytes, bytes | None]],
         positions: Positions,
         contexts: Iterable[tuple[bytes, bytes | None]] = (),
+        *,
+        logged: bool = True,
     ) -> None:
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
@@ -78,7 +83,7 @@ class RocksStore:
                 else:
                     put(prefix + key, value)
         put(_POSITIONS, msgspec.json.encode(positions))
-        self._write(batch)
+        self._write(batch, None if logged else _UNLOGGED)
         if self._tidy_at is None:
             self._tidy_at = positions.level_at + TIDY_S
         elif positions.level_at >= self._tidy_at:
@@ -149,9 +154,15 @@ class RocksStore:
             self._failed(error)
         return value
 
-    def _write(self, batch: WriteBatch) -> None:
+    def flush(self) -> None:
         try:
-            self._database.write(batch)
+            self._database.flush()
+        except Exception as error:  # noqa: BLE001 - as in get_many()
+            self._failed(error)
+
+    def _write(self, batch: WriteBatch, how: WriteOptions | None = None) -> None:
+        try:
+            self._database.write(batch, how)
         except Exception as error:  # noqa: BLE001 - as in get_many()
             self._failed(error)
 
