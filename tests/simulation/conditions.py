@@ -36,7 +36,7 @@ _SMALL_STATES = {(task, "MAX_STATE_BYTES"): SMALL_STATE, (outputs, "MAX_REJECTIO
 class Conditions(NamedTuple):
     """registry: events are framed for one. small_states, small_commits: bounds are near.
 
-    burst: probability that a history goes on with many events of one sort.
+    burst: probability that a history goes on with many events of one sort. faults, stalls: probabilities per call.
     """
 
     partitions: int = 2
@@ -48,6 +48,8 @@ class Conditions(NamedTuple):
     cache_bytes: int = DEFAULT_CACHE
     commit_interval_s: float = 0.2
     inline_limit: int | None = INLINE_LIMIT
+    faults: float = 0.0
+    stalls: float = 0.0
 
     @property
     def uncommitted_bytes(self) -> int:
@@ -83,4 +85,6 @@ def drawn(rng: Random) -> Conditions:
         cache_bytes=rng.choice((DEFAULT_CACHE, DEFAULT_CACHE, 0, 12_000)),
         commit_interval_s=rng.choice((0.2, 0.2, 0.2, 0.02, 1.0)),
         inline_limit=rng.choice((INLINE_LIMIT, INLINE_LIMIT, None)),
+        faults=rng.choice((0.0, 0.004, 0.012, 0.03)),
+        stalls=rng.choice((0.0, 0.0, 0.004, 0.03)),
     )

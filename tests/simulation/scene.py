@@ -21,13 +21,9 @@ class Scene:
         self.cluster = SimCluster(rng, self.clock, conditions.partitions)
         self.engine = Engine(conditions)
         self.disks = [self.new_disk() for _ in range(rng.choice((1, 1, 2)))]
-        level = rng.choice((0.0, 0.004, 0.012, 0.03))
+        level = conditions.faults
         self.rates = Rates(
-            fail=level,
-            unknown=level,
-            crash=level / 4 * rng.random(),
-            stall=rng.choice((0, 0, 0.004, 0.03)),
-            lazy=level * 10,
+            fail=level, unknown=level, crash=level / 4 * rng.random(), stall=conditions.stalls, lazy=level * 10
         )
         self.calm = False
         self.offsets_lost = False

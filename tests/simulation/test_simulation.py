@@ -10,7 +10,7 @@ import pytest
 
 from tests.simulation.schedule import run_schedule
 
-SCHEDULES = 1_500
+SCHEDULES = 3_000
 PER_TEST = 250
 
 
