@@ -34,7 +34,6 @@ class Accidents:
         self._cluster.wait(self._rng.choice((0.1, 1.0, 4.0, 12.0)))
 
     def compact(self) -> None:
-        """Sometimes the log then begins behind what was removed."""
         for log in [log for kind in ("state", "checkpoints", "outputs") for log in self._cluster.logs(kind)]:
             log.compact(self._scene.clock.now)
 

@@ -37,6 +37,7 @@ class Refusals:
         """Break one thing in one partition, and require that a worker stops before it writes anything there."""
         broken = self._rng.choice((
             self._set_group_back, self._trim_too_far, self._set_group_beyond, self._empty_states,
+            self._delete_states,
             self._trim_under_a_worker, self._rival,
         ))()  # fmt: skip
         if broken is None:
@@ -98,6 +99,16 @@ class Refusals:
         log.start = 0
         return Broken("the state topic is empty")
 
+    def _delete_states(self) -> Broken | None:
+        """Up to where no store has read them; one that is too old is restored from what is left."""
+        known = len(self._positions()) == len(self._scene.disks)
+        if not known or self._scene.slept or any(disk.clock.ahead_s for disk in self._scene.disks):
+            return None
+        log = self._log("state")
+        log.append((b"key", None, [("source-offset", b"0")]), -1, self._scene.clock.now)
+        log.trim(log.end)
+        return Broken("states were deleted that its store has not read")
+
     # ---- under a worker
 
     def _trim_under_a_worker(self) -> Broken:
@@ -142,6 +153,6 @@ class Refusals:
         return min([positions.input or 0 for positions in self._positions()] + [from_topic])
 
     def _positions(self) -> list[Positions]:
-        """Of the stores, on whichever host."""
+        """Of the stores that can be opened, on whichever host."""
         stores = [disk.partitions.get(self._partition) for disk in self._scene.disks]
-        return [store.positions for store in stores if store is not None and store.positions is not None]
+        return [store.positions for store in stores if store and store.positions and not store.corrupt]

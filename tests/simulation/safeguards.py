@@ -314,6 +314,11 @@ _RECOVERY = (
         stop=6, start=10,
     ),
     _guard(
+        "a state topic from which states were deleted that the store has not read is refused",
+        RECOVERY, 'raise OffsetMismatch(\n                f"{self._config.topics.state}[{partition}] begins at',
+        ("if positions.state < state_log.start:", "if False:"),
+    ),
+    _guard(
         "a store that missed tombstones is restored",
         RECOVERY, 'return f"the store was last level',
         ("if away > self._config.tombstones_live_s / 2:", "if False:"),
