@@ -90,7 +90,7 @@ class Worker:
         self._ask_others_at = 0.0
         self._fenced_at = -RIVAL_S
         self._drained_commit_at = 0.0
-        """A commit because nothing more has come waits until here: as long as the last one took."""
+        """A commit because nothing more has come waits until here: half as long as the last one took."""
         self._note_level_at = clock.monotonic() + NOTE_LEVEL_S
         self._same_topics = SameTopics(kafka, clock, config.topics)
         self._under_way: _UnderWay | None = None
@@ -346,7 +346,7 @@ class Worker:
             task.commit()
         self._commits += 1
         now = self._spent("store", over)
-        self._drained_commit_at = now + (now - began)
+        self._drained_commit_at = now + (now - began) / 2
 
     def _open_again(self, tasks: Iterable[int], reason: Exception) -> None:
         """No producer can be had, or nobody tells how it ended: that is found out when they are opened."""
