@@ -98,6 +98,8 @@ class Attack:
                  "--state-dir", str(self.stage.directory / "state")]  # fmt: skip
         command = [sys.executable, "-m", "llm_orchestrator_state", *flags, *words]
         kept = {name: text for name, text in os.environ.items() if not name.startswith("LLM_ORCHESTRATOR_STATE_")}
+        # what a terminal's size is, only the terminal tells
+        kept.pop("COLUMNS", None)
         environ = {**kept, "TERM": "xterm-256color", "XDG_CACHE_HOME": str(self.stage.directory / "cache")}
         if not terminal:
             return subprocess.run(

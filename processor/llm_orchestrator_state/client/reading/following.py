@@ -122,8 +122,9 @@ class Following(Followed):
 
         Raises Connection.
         """
-        found = self._cluster.admin.topics(list(self._topic_ids))
-        for name, known in self._topic_ids.items():
+        ids = dict(self._topic_ids)  # another thread adds the outputs topic, when the first value is asked for
+        found = self._cluster.admin.topics(list(ids))
+        for name, known in ids.items():
             topic = found[name]
             if topic is None or topic.topic_id != known:
                 return name
