@@ -325,15 +325,14 @@ class Worker:
             return
         waited = self._clock.monotonic()
         pending, sent, began = self._under_way
+        self._under_way = None
         # of a partition that was lost meanwhile, or is being opened again, others know how it ended
         tasks = {p: each.task for p, each in sent.items() if self._partitions.tasks.get(p) is each.task}
         try:
             outcome, delivered = pending.result()
-            self._under_way = None
             if outcome is Outcome.UNKNOWN:
                 outcome = self._settled_outcome({p: sent[p].position for p in tasks})
         except (Connection, KafkaException) as error:
-            self._under_way = None
             self._open_again(tasks, error)
             return
         over = self._spent("transaction", waited)
