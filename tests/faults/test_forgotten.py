@@ -20,9 +20,12 @@ from confluent_kafka.admin._resource import ResourceType
 from llm_orchestrator_state import StateReader
 from llm_orchestrator_state.store import rocks, rocks_options
 from tests.cluster import KafkaCluster
-from tests.integration.harness import Stage, event, new_runs, until, whole_run
+from tests.integration.harness import Stage, event, until, whole_run
 
 MARKER = "bQ7xLw2ZkT9vRj4NcY8mHd3P"
+LARGE = {"text": "x" * 20_000}
+"""More than is kept in a state."""
+
 COMPACTED = ("state", "checkpoints", "outputs")
 
 QUICK: dict[str, Any] = {
@@ -75,10 +78,14 @@ def flushed(stage: Stage, store: str) -> None:
 
 
 def until_work_has(stage: Stage, reader: StateReader, holds: Callable[[], bool]) -> None:
-    """Others go on, as they do, until it holds; a file's age is counted in seconds."""
+    """Others go on, as they do, until it holds; a file's age is counted in seconds.
+
+    With large outputs too: a segment ends only when the next record comes.
+    """
 
     def worked() -> bool:
-        stage.publish(*new_runs(1))
+        run = str(uuid4())
+        stage.publish(*whole_run(run)[:-1], event(run, "step_completed", 9, step_id="answer", attempt=1, outputs=LARGE))
         stage.run_to_end()
         until(lambda: reader.lag().records == 0)
         time.sleep(0.5)
@@ -98,14 +105,14 @@ def test_what_a_deleted_run_said_is_in_no_file_but_the_event_logs(
     stage.publish(
         event(run, "workflow_created", context={"said": MARKER}, labels={"who": MARKER}),
         *rest[:-1],
-        event(run, "step_completed", 9, step_id="answer", attempt=1, outputs={"text": MARKER + "x" * 20_000}),
+        event(run, "step_completed", 9, step_id="answer", attempt=1, outputs={"text": MARKER + LARGE["text"]}),
         event(run, "workflow_failed", 10, error=MARKER),
     )
     stage.run_to_end()
     assert created["run_id"] == run
     with StateReader(stage.bootstrap, topic_prefix="forget", directory=cache, checkpoints=True) as reader:
         until(lambda: reader.get(run) is not None and reader.lag().records == 0)
-        assert {"events", "state", "checkpoints"} <= roles_holding(stage)
+        assert roles_holding(stage) >= {"events", *COMPACTED}
         assert holding(cache) != []
         flushed(stage, "state")
         assert holding(tmp_path / "state") != []
