@@ -22,6 +22,9 @@ TIMEOUT_S = 10.0
 
 RETRY_S = 0.05
 
+ATTEMPT_S = 3.0
+"""For a partition's leader to answer, before it is asked who leads now: the one that is known may be dead."""
+
 _NO_LEADER = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -30,7 +33,15 @@ _NO_LEADER = {
     KafkaError.OFFSET_NOT_AVAILABLE,
     # what librdkafka makes of any error that a broker answers with; a partition that is not there is told apart below
     codes.UNKNOWN_PARTITION,
+    codes.TIMED_OUT,
 }
+
+_NO_COORDINATOR = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
+"""The group's has just moved: librdkafka looks for the new one, and answers the question with the old one's error."""
 
 STABLE_WITHIN_S = 0.5
 """How long the broker may take to call an offset stable. It answers in a millisecond, or not before the transaction that
@@ -83,14 +94,19 @@ class Offsets:
     def _committed(
         self, consumer: Consumer, topic: str, partitions: Sequence[int], timeout_s: float
     ) -> dict[int, TopicPartition]:
-        self._look(consumer)
-        self._raise_if_refused()
-        try:
-            found = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=timeout_s)
-        except KafkaException:
+        deadline = time.monotonic() + timeout_s
+        while True:
             self._look(consumer)
             self._raise_if_refused()
-            raise
+            try:
+                found = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=timeout_s)
+                break
+            except KafkaException as failure:
+                self._look(consumer)
+                self._raise_if_refused()
+                if failure.args[0].code() not in _NO_COORDINATOR or time.monotonic() > deadline:
+                    raise
+                time.sleep(RETRY_S)  # as below
         for partition in found:
             if partition.error:
                 raise KafkaException(partition.error)
@@ -132,12 +148,12 @@ def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]
 
     A partition that was just made, or whose leader has just changed, is asked again: its broker does not know yet that it
     leads, and librdkafka does not ask twice. Nor does it ask who leads now, of a topic that is not subscribed to: it went
-    on asking the old leader for minutes (tried, with three brokers restarted in turn).
+    on asking the old leader for minutes, a dead one too (tried, with brokers killed and restarted).
     """
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
-            return consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)
+            return consumer.get_watermark_offsets(partition, timeout=ATTEMPT_S)
         except KafkaException as failure:
             if failure.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
                 raise
