@@ -23,9 +23,9 @@ SMALL_STATE = 4_000
 SMALL_REJECTION = 900
 
 _SMALL_COMMITS = {
-    (task, "FIRST_CHUNK"): 2,
-    (task, "LEAST_CHUNK"): 1,
     (task, "CHUNK_BYTES"): 1_500,
+    (task, "FIRST_LOOKUP"): 2,
+    (task, "MAX_LOOKUP"): 2,
     (worker, "NOTE_LEVEL_S"): 0.05,
 }
 """Bounds that a few small events reach, so that a commit comes in the middle of what was fetched."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -71,11 +72,14 @@ class ProcessCodec(Codec):
     _process: SimProcess
     _known: set[bytes]
 
-    def must_ask_for(self, message: bytes | None) -> bool:
+    def must_ask_for_some(self, messages: Iterable[bytes | None]) -> bool:
+        return any(self._must_ask_for(message) for message in messages)
+
+    def _must_ask_for(self, message: bytes | None) -> bool:
         return bool(message) and message[:1] == CONFLUENT and message[:5] not in self._known  # type: ignore[index] # not None: bool()
 
     def decode_event(self, message: bytes | None) -> EventRecord:
-        if message is not None and self.must_ask_for(message):
+        if message is not None and self._must_ask_for(message):
             self._ask()
             if int.from_bytes(message[1:5], "big") in EVENT_IDS:
                 self._known.add(message[:5])

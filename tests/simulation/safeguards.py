@@ -138,8 +138,13 @@ _JUDGING = (
     ),
     _guard(
         "what precedes an event that must be waited for is judged in the log's order",
-        TASK, "for message in messages:\n                self._judge(message)\n                self.position",
-        ("if any(self._codec.must_ask_for(message.value()) for message in messages):", "if False:"),
+        TASK, 'for message in messages[:taken]:\n                self._judge(message.key() or b"", message)\n',
+        ("if self._codec.must_ask_for_some(message.value() for message in messages[:taken]):", "if False:"),
+    ),
+    _guard(
+        "events whose runs' states there is no room for are judged with the next ones",
+        TASK, "return self._process_chunk(messages[: messages.index(",
+        ("if (not_loaded := self._load(by_run)) is not None:", "if (not_loaded := self._load(by_run)) == ():"),
     ),
     _guard(
         "a store that is found damaged when it is read is restored",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from llm_orchestrator_state.engine import task
 from llm_orchestrator_state.errors import Connection
 from llm_orchestrator_state.kafka.partitioner import partition_of
 from llm_orchestrator_state.model.ids import checkpoint_id
@@ -322,7 +323,10 @@ def test_a_checkpoint_can_be_restored() -> None:
     assert (now["status"], list(now["steps"]), now["version"], now["checkpoint_count"]) == ("running", ["a"], 6, 2)
 
 
-def test_a_task_takes_no_more_when_there_is_much_to_commit_and_ends_with_the_same_states() -> None:
+def test_a_task_takes_no_more_when_there_is_much_to_commit_and_ends_with_the_same_states(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task, "CHUNK_BYTES", 100_000)
     steps = [event("StepCompleted", step_id=f"s{n}", outputs=f'"{"x" * 1_000}"') for n in range(600)]
     bounded, unbounded = Partition(most_uncommitted=1_000_000), Partition()
     for partition in (bounded, unbounded):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ..kafka.interface import Message
 from ..kafka.partitioner import partition_of
@@ -20,11 +20,11 @@ from .counts import Counts
 from .output_log import OutputLog
 from .outputs import Changes, Record, checkpoint_head, rejection_record
 
-FIRST_CHUNK, LEAST_CHUNK = 32, 1
-"""Records whose states are loaded together, before it is known how large these are, and at least."""
-
 CHUNK_BYTES = 32 * 1024 * 1024
-"""Of the states of one chunk, were all as large as the last chunk's largest."""
+"""Of the records that are judged together, and of the states that are loaded for them."""
+
+FIRST_LOOKUP, MAX_LOOKUP = 32, 1_000
+"""States that are asked for together: before it is known how large they are, and at most."""
 
 RECORD_BYTES = 1_000
 """Of memory that an event takes besides its own bytes, as the client's object and as a new step of its run."""
@@ -67,7 +67,7 @@ class PartitionTask:
         self._has_room = has_room
         self.uncommitted_bytes = 0
         """Of memory for what was judged since the last commit."""
-        self._chunk = FIRST_CHUNK
+        self._lookup = FIRST_LOOKUP
         self._runs: dict[bytes, KeptState] = {}
         # what the runs that are kept unchanged take, and the sum
         self._sizes: dict[bytes, int] = {}
@@ -92,56 +92,82 @@ class PartitionTask:
             # records that could not be judged were counted: in the end nothing would be taken, and nothing committed
             self.uncommitted_bytes = 0
         taken = 0
+        while taken < len(messages) and messages[taken].offset() < self.position:
+            taken += 1  # judged before: it was fetched again
         while taken < len(messages) and self._has_room():
-            chunk = messages[taken : taken + self._chunk]
-            self._process_chunk([message for message in chunk if message.offset() >= self.position])
-            taken += len(chunk)
+            taken += self._process_chunk(messages[taken:] if taken else messages)
         return taken
 
-    def _process_chunk(self, messages: Sequence[Message]) -> None:
-        """Run by run: between runs the order means nothing, and a run's state stays in the processor's cache
+    def _process_chunk(self, messages: Sequence[Message]) -> int:
+        """Judge some of the records, from the first on; returns how many.
+
+        Run by run: between runs the order means nothing, and a run's state stays in the processor's cache
         (9.7 instead of 12.1 µs per event, 25,000 records of 2,500 runs).
         """
         by_run: dict[bytes, list[Message]] = {}
+        size = taken = 0
         for message in messages:
+            if size > CHUNK_BYTES:
+                break
+            taken += 1
+            size += COPIES * len(message) + RECORD_BYTES
             by_run.setdefault(message.key() or b"", []).append(message)
-        self._load(by_run)
-        # about what each run will take
-        sizes = [
-            (run.weight if key not in self._changed and (run := self._runs.get(key)) else 0)
-            + sum([COPIES * len(message.value() or b"") + RECORD_BYTES for message in of_one_run])
-            for key, of_one_run in by_run.items()
-        ]
-        self.uncommitted_bytes += sum(sizes)
-        self._chunk = max(LEAST_CHUNK, CHUNK_BYTES // (max(sizes, default=0) or 1))
-        if any(self._codec.must_ask_for(message.value()) for message in messages):
-            for message in messages:
-                self._judge(message)
+        if (not_loaded := self._load(by_run)) is not None:
+            # no second time: the states of all the runs before it are here
+            return self._process_chunk(messages[: messages.index(by_run[not_loaded][0])])
+        if taken > 1 and self._checkpointed and self._checkpoint_bytes(by_run) > CHUNK_BYTES:
+            return self._process_chunk(messages[: taken // 2])
+        runs, changed = self._runs, self._changed
+        self.uncommitted_bytes += size + sum([runs[key].weight for key in by_run if key in runs and key not in changed])
+        if self._codec.must_ask_for_some(message.value() for message in messages[:taken]):
+            for message in messages[:taken]:
+                self._judge(message.key() or b"", message)
                 self.position = message.offset() + 1
-            return
-        for of_one_run in by_run.values():
+            return taken
+        for key, of_one_run in by_run.items():
             for message in of_one_run:
-                self._judge(message)
-        if messages:
-            self.position = messages[-1].offset() + 1
+                self._judge(key, message)
+        self.position = messages[taken - 1].offset() + 1
+        return taken
 
-    def _load(self, keys: Iterable[bytes]) -> None:
+    def _checkpoint_bytes(self, by_run: Mapping[bytes, Sequence[Message]]) -> int:
+        """About what the checkpoints of these records take, were each record to make one."""
+        taken = 0
+        for key, of_one_run in by_run.items():
+            run = self._runs.get(key)
+            largest = (run.bound if run else 0) + sum(map(len, of_one_run))
+            taken += COPIES * min(len(of_one_run), KEPT_CHECKPOINTS) * largest
+        return taken
+
+    def _load(self, keys: Iterable[bytes]) -> bytes | None:
+        """Returns the first of the runs for whose states there is no room in this chunk; None where there is."""
         # a run deleted since the last commit is still in the store
         runs, changed, sealed = self._runs, self._changed, self._in_transaction
         missing = [key for key in keys if key not in runs and key not in changed and key not in sealed]
-        if missing:
-            for key, value in zip(missing, self.store.get_many(missing), strict=True):
+        loaded = at = 0
+        while at < len(missing):
+            if loaded > CHUNK_BYTES:
+                return missing[at]
+            some = missing[at : at + self._lookup]
+            at += len(some)
+            largest = 1
+            for key, value in zip(some, self.store.get_many(some), strict=True):
                 if value is not None:
-                    run = self._runs[key] = self._codec.keep_state(value)
-                    self._account(key, run)
+                    run = runs[key] = self._codec.keep_state(value)
+                    weight = self._account(key, run)
+                    loaded += weight
+                    largest = max(largest, weight)
+            self._lookup = max(1, min(MAX_LOOKUP, CHUNK_BYTES // largest))
+        return None
 
-    def _account(self, key: bytes, run: KeptState) -> None:
+    def _account(self, key: bytes, run: KeptState) -> int:
         size = run.weight
         self._kept_bytes += size - self._sizes.get(key, 0)
         self._sizes[key] = size
+        return size
 
-    def _judge(self, message: Message) -> None:
-        key, value, offset = message.key() or b"", message.value(), message.offset()
+    def _judge(self, key: bytes, message: Message) -> None:
+        value, offset = message.value(), message.offset()
         event: EventRecord | None = None
         verdict: Verdict | Rejection
         try:
@@ -250,8 +276,9 @@ class PartitionTask:
         slot = run.record["checkpoint_count"] % KEPT_CHECKPOINTS
         head = checkpoint_head(run.record, event)
         checkpoint = self._codec.encode_checkpoint(head, body)
-        self._checkpoints[b"%s/%d" % (key, slot)] = checkpoint
-        self.uncommitted_bytes += COPIES * len(checkpoint)
+        name = b"%s/%d" % (key, slot)
+        self.uncommitted_bytes += COPIES * (len(checkpoint) - len(self._checkpoints.get(name) or b""))
+        self._checkpoints[name] = checkpoint
 
     def _trim(self, key: bytes, state: StateRecord, keep: int) -> None:
         count = state["checkpoint_count"]

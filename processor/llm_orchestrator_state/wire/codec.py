@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from ..model.placement import Placement
@@ -127,9 +127,9 @@ class Codec:
     def decode_event(self, message: bytes | None) -> EventRecord:
         return cast(EventRecord, self._events.decode(message))
 
-    def must_ask_for(self, message: bytes | None) -> bool:
-        """Whether decode_event() would ask a schema registry, which may not answer."""
-        return self._events.must_ask_for(message)
+    def must_ask_for_some(self, messages: Iterable[bytes | None]) -> bool:
+        """Whether decode_event() would ask a schema registry, which may not answer, for one of them."""
+        return self._events.must_ask_for_some(messages)
 
     def frame_state(self, body: bytes) -> bytes:
         return self._states.header + body

@@ -7,7 +7,7 @@ shipped schema, past versions included; and, with a schema registry, Confluent's
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -90,11 +90,11 @@ class Framing:
         except AvroError as error:
             raise Undecodable(str(error)) from None
 
-    def must_ask_for(self, message: bytes | None) -> bool:
-        """Whether decode() would ask the registry."""
-        if self._registry is None or not message:
+    def must_ask_for_some(self, messages: Iterable[bytes | None]) -> bool:
+        """Whether decode() would ask the registry for one of them."""
+        if self._registry is None:
             return False
-        return message[:1] == CONFLUENT and message[:5] not in self._readers
+        return any(m is not None and m[:1] == CONFLUENT and m[:5] not in self._readers for m in messages)
 
     def _decode_current(self, message: bytes, start: int) -> Any:
         return decode(self._read, message, start)
