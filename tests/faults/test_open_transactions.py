@@ -46,7 +46,7 @@ def test_events_behind_a_dead_publishers_transaction_wait_for_its_end_and_none_o
     assert not states & {run.encode() for run in runs}
 
 
-@pytest.mark.parametrize("moment", ["flushed", "offsets-sent"])
+@pytest.mark.parametrize("moment", ["offsets-sent", "flushed"])
 def test_a_dead_workers_transaction_is_ended_by_its_successor_and_nothing_is_lost(
     stage: Stage, processes: Processes, caplog: pytest.LogCaptureFixture, moment: str
 ) -> None:
@@ -56,7 +56,7 @@ def test_a_dead_workers_transaction_is_ended_by_its_successor_and_nothing_is_los
     stage.publish_raw(*untidy(1, 300))
     assert dead.ended() == -signal.SIGKILL, dead.log
     logs = [stage.log.log_ranges(stage.topics.state, [p])[p] for p in stage.partitions]
-    assert any(log.stable < log.end for log in logs)
+    assert moment != "flushed" or any(log.stable < log.end for log in logs)
     with stage.worker("here", "successor") as worker:
         step_until(worker, lambda: worker.progress().partitions == (0, 1), (SESSION_S + 3) * PATIENCE)
         ends = stage.ends("events")

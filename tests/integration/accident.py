@@ -28,8 +28,8 @@ from tests.integration.harness import SESSION_S, Stage
 MOMENTS = {
     "begun": "the transaction is open, and has no record",
     "produced": "some of its records may be in the log",
-    "flushed": "all of them are",
-    "offsets-sent": "the offsets are in it, and it is open",
+    "offsets-sent": "the offsets are in it, and its records may not be yet",
+    "flushed": "all are, and it is open",
     "committed": "no local store knows of it",
     "half-stored": "one partition's store does, and the other's not yet",
     "stored": "all do, and nobody was told",
@@ -102,7 +102,6 @@ class DoomedProducer:
         self._producer.produce(*values, **named)
 
     def flush(self, timeout: float) -> int:
-        self._accident.at("produced")
         left = self._producer.flush(timeout)
         self._accident.at("flushed")
         return left
@@ -110,6 +109,7 @@ class DoomedProducer:
     def send_offsets_to_transaction(
         self, positions: list[TopicPartition], group_metadata: object, timeout: float
     ) -> None:
+        self._accident.at("produced")
         self._producer.send_offsets_to_transaction(positions, group_metadata, timeout)
         self._accident.offsets(len(positions))
 

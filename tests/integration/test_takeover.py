@@ -29,7 +29,7 @@ def accident_mid_transaction(
     stage: Stage, processes: Processes, what: signal.Signals, meanwhile: Callable[[], object] = lambda: None
 ) -> Child:
     """A worker of another machine that was stopped or killed with offsets and records in an open transaction."""
-    child = processes.accident("offsets-sent", 2, what, "doomed", "doomed")
+    child = processes.accident("flushed", 2, what, "doomed", "doomed")
 
     def happened() -> bool:
         if "from offset" in child.log:
@@ -172,7 +172,7 @@ def test_a_worker_killed_with_a_transaction_open_goes_on_under_its_own_name_at_o
 # --- stopping for a moment --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", ["offsets-sent", "committed"])
+@pytest.mark.parametrize("moment", ["flushed", "committed"])
 def test_a_worker_stopped_for_a_moment_goes_on_as_if_nothing_had_been(
     stage: Stage, processes: Processes, moment: str
 ) -> None:

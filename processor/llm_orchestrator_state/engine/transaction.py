@@ -117,11 +117,9 @@ class Transactions:
         delivered: dict[tuple[str, int], int],
     ) -> Ended:  # fmt: skip
         try:
-            # before the offsets: they would wait a whole retry.backoff.ms behind the last transaction's markers
-            # (100 ms instead of 4)
-            self._flush(producer)
-            if positions:
+            if positions:  # while the client adds the records' partitions to the transaction: a round trip less to wait for
                 self._call(lambda: producer.send_offsets_to_transaction(positions, group_metadata, CALL_TIMEOUT_S))
+            self._flush(producer)
         except (_Aborted, KafkaException) as reason:  # of flush(): it raises when we were fenced
             self._give_up(producer, reason)
             return Ended(Outcome.ABORTED, {})

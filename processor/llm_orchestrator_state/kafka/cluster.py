@@ -14,7 +14,7 @@ from .logs import log_error, logger
 from .member import Member
 from .offsets import Offsets
 from .problems import create_command
-from .properties import GROUP_CONSUMER, PRODUCER, READER, Properties, Queues, with_pass_through
+from .properties import GROUP_CONSUMER, READER, TRANSACTIONAL_PRODUCER, Properties, Queues, with_pass_through
 from .reader import Reader
 from .topic_ids import TopicIds
 from .topics import TopicSet
@@ -101,7 +101,7 @@ class Cluster:
         }
         return cast(
             TransactionalProducer,
-            FencibleProducer(self._properties(PRODUCER | self.queues.producer() | own), logger=logger),
+            FencibleProducer(self._properties(TRANSACTIONAL_PRODUCER | self.queues.producer() | own), logger=logger),
         )
 
     def reader(self) -> LogReader:

@@ -68,6 +68,11 @@ PRODUCER: Properties = {
     "queue.buffering.max.messages": 500_000,
 }
 
+TRANSACTIONAL_PRODUCER: Properties = PRODUCER | {
+    # offsets are refused while the last transaction's markers are being written, which takes milliseconds
+    "retry.backoff.ms": 5,
+}
+
 
 class Queues(NamedTuple):
     """Bytes of records that the clients of one process hold: what the group's consumer has fetched, what a reader of one
