@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 import time
+from itertools import groupby
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -38,12 +39,14 @@ def main() -> int:
     measured_on = machine(own_broker=given.bootstrap is None)
     output.add("machine", measured_on, report.machine_text(measured_on))
     properties = dict(each.split("=", 1) for each in given.properties)
-    with system(given.bootstrap, given.broker_pid, properties) as on:
-        for name in chosen(given.parts, is_quick=given.quick):
-            began = time.perf_counter()
-            figures = PARTS[name].measure(on, sizes)
-            output.add(name, figures, PARTS[name].text(figures))
-            print(f"{name} took {time.perf_counter() - began:.0f} s\n", file=sys.stderr)
+    names = chosen(given.parts, is_quick=given.quick)
+    for delay_ms, alike in groupby(names, lambda name: PARTS[name].rebalance_delay_ms):
+        with system(given.bootstrap, given.broker_pid, properties, delay_ms) as on:
+            for name in alike:
+                began = time.perf_counter()
+                figures = PARTS[name].measure(on, sizes)
+                output.add(name, figures, PARTS[name].text(figures))
+                print(f"{name} took {time.perf_counter() - began:.0f} s\n", file=sys.stderr)
     output.draw()
     return 1 if output.is_wrong else 0
 

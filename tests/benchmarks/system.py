@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # the binding's package has no __all__
@@ -50,14 +50,20 @@ class System(NamedTuple):
 
 
 @contextmanager
-def system(bootstrap: str | None, broker_pid: int | None, properties: Mapping[str, str]) -> Iterator[System]:
-    """The Kafka given, else one that is started for this."""
+def system(
+    bootstrap: str | None, broker_pid: int | None, properties: Mapping[str, str], rebalance_delay_ms: int = 0
+) -> Iterator[System]:
+    """The Kafka given, else one that is started for this.
+
+    rebalance_delay_ms: so long a new group waits for more members.
+    """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         directory = Path(name)
         if bootstrap:
             yield System(directory, bootstrap, broker_pid, properties)
             return
-        with KafkaCluster(directory / "kafka", heap=HEAP) as kafka:
+        own: dict[str, Any] = {"group.initial.rebalance.delay.ms": rebalance_delay_ms}
+        with KafkaCluster(directory / "kafka", heap=HEAP, **own) as kafka:
             yield System(directory, kafka.bootstrap, kafka._running[0].process.pid, properties)
 
 

@@ -61,7 +61,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the store is written before the commit",
-        "engine/worker.py",
+        "engine/commits.py",
         "        try:\n            pending = self._transactions.run(",
         "        for p, task in tasks.items():\n"
         '            self._write(p, task.position, ((r.key or b"", r.value) for r in task.states()), {})\n'
@@ -78,13 +78,13 @@ MUTATIONS = (
     Mutation(
         "offsets are committed outside the transaction",
         "engine/transaction.py",
-        "            if positions:  #",
-        "            if positions and False:  #",
+        "            if positions:\n",
+        "            if positions and False:\n",
         "test_commit.py::test_a_worker_killed_at_a_step_of_its_commit_goes_on_at_once_and_without_a_wipe[stored]",
     ),
     Mutation(
         "after an abort the consumer does not go back",
-        "engine/worker.py",
+        "engine/commits.py",
         "            self._partitions.fetch_from(p, task.rollback())",
         "            task.rollback()",
         "test_network.py::test_workers_go_on_after_the_transaction_coordinator_alone_was_out_of_reach",

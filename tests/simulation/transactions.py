@@ -155,4 +155,5 @@ class TransactionCoordinator:
                 transaction.epoch += 1
 
     def open_transactions(self) -> list[str]:
-        return [name for name, t in self._transactions.items() if t.state != EMPTY]
+        """Whose outcome is not decided. Of the others markers may be outstanding, which the brokers write by themselves."""
+        return [name for name, t in self._transactions.items() if t.state == ONGOING]

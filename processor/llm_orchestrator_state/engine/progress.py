@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .clock import Clock
 from .counts import Counts
 
 STAGES = ("poll", "judge", "transaction", "store")
@@ -24,3 +25,17 @@ class Progress(NamedTuple):
     commits: int
     positions: dict[int, int]
     seconds: dict[str, float]
+
+
+class Stages:
+    """How long each of STAGES has taken so far, counted once a batch."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+
+    def spent(self, stage: str, began: float) -> float:
+        """Since then in that stage; returns when the next one begins."""
+        now = self._clock.monotonic()
+        self.seconds[stage] += now - began
+        return now

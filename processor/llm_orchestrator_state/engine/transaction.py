@@ -117,7 +117,8 @@ class Transactions:
         delivered: dict[tuple[str, int], int],
     ) -> Ended:  # fmt: skip
         try:
-            if positions:  # while the client adds the records' partitions to the transaction: a round trip less to wait for
+            if positions:
+                # meanwhile the client adds the records' partitions to the transaction: a round trip less to wait for
                 self._call(lambda: producer.send_offsets_to_transaction(positions, group_metadata, CALL_TIMEOUT_S))
             self._flush(producer)
         except (_Aborted, KafkaException) as reason:  # of flush(): it raises when we were fenced
