@@ -123,7 +123,7 @@ def test_the_limits_that_the_text_names_are_those_of_the_format(name: str, sente
 
 
 def test_the_metrics_that_the_text_names_are_those_that_are_served() -> None:
-    metrics = WorkerMetrics({"w": Progress((), (), Counts(), 0, 0, {}, {})}, {"w": 0})
+    metrics = WorkerMetrics({"w": Progress((), (), Counts(), 0, 0, {}, {}, {})}, {"w": 0})
     served = {f"{each.name}_total" if each.type == "counter" else each.name for each in metrics.collect()}
     (paragraph,) = re.findall(r"\*\*Metrics\.\*\*.*?(?=\n- )", section("Running workers"), re.DOTALL)
     names = re.findall(r"`(?:llm_orchestrator_state|…)_(\w+)`", paragraph)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from llm_orchestrator_state.engine.restoring import Restoring
+from llm_orchestrator_state.engine.restoring import Restoring, SoFar
 
 
 class Clock:
@@ -30,6 +30,7 @@ def test_a_restore_says_every_few_seconds_how_far_it_is_and_how_long_it_will_tak
         "partition 3: restoring, 250,000 of 2,000,000 records, 50,000/s, 35s left",
         "partition 3: restoring, 500,000 of 2,000,000 records, 50,000/s, 30s left",
     ]
+    assert told.so_far == SoFar(records=500_000, left=1_500_000, per_s=50_000)
 
 
 def test_a_restore_that_is_soon_over_says_nothing_and_one_that_stands_still_no_time(

@@ -19,6 +19,7 @@ from llm_orchestrator_state.cli.worker_processes import settings_of
 from llm_orchestrator_state.engine.clock import SystemClock
 from llm_orchestrator_state.engine.counts import Counts
 from llm_orchestrator_state.engine.progress import Progress
+from llm_orchestrator_state.engine.restoring import SoFar
 from llm_orchestrator_state.engine.supervision.child import Child
 from llm_orchestrator_state.engine.supervision.cores import cores
 from llm_orchestrator_state.engine.supervision.policy import Backoff, Next, failure, next_after
@@ -38,7 +39,9 @@ from llm_orchestrator_state.settings import Settings
 from llm_orchestrator_state.settings_sources import as_environment, load
 
 DEADLINE_S = 30.0
-AT_WORK = Progress((0, 3), (1,), Counts(5, 1, {Code.FENCED: 2}), 7, 4, {0: 12, 3: 9}, {"poll": 0.5})
+AT_WORK = Progress(
+    (0, 3), (1,), Counts(5, 1, {Code.FENCED: 2}), 7, 4, {0: 12, 3: 9}, {"poll": 0.5}, {1: SoFar(100, 900, 50.0)}
+)
 
 
 # --- policy -----------------------------------------------------------------------------------------------------------

@@ -77,6 +77,16 @@ def _figures(latest: Mapping[str, Progress]) -> Iterator[Metric]:
     positions = GaugeMetricFamily(
         f"{PREFIX}_position", "Next offset to judge, by partition of the events topic.", labels=[WORKER, "partition"]
     )
+    left = GaugeMetricFamily(
+        f"{PREFIX}_restore_records_left",
+        "State records still to be read, by partition that is being restored.",
+        labels=[WORKER, "partition"],
+    )
+    rate = GaugeMetricFamily(
+        f"{PREFIX}_restore_records_per_second",
+        "State records read, by partition that is being restored.",
+        labels=[WORKER, "partition"],
+    )
     for worker, progress in latest.items():
         events.add_metric([worker, "applied", ""], progress.counts.applied)
         events.add_metric([worker, "duplicate", ""], progress.counts.duplicate)
@@ -89,4 +99,7 @@ def _figures(latest: Mapping[str, Progress]) -> Iterator[Metric]:
         opening.add_metric([worker], len(progress.opening))
         for partition, position in progress.positions.items():
             positions.add_metric([worker, str(partition)], position)
-    yield from (events, commits, restored, stages, opening, positions)
+        for partition, so_far in progress.restoring.items():
+            left.add_metric([worker, str(partition)], so_far.left)
+            rate.add_metric([worker, str(partition)], so_far.per_s)
+    yield from (events, commits, restored, stages, opening, positions, left, rate)

@@ -15,6 +15,7 @@ from .clock import Clock
 from .config import WorkerConfig
 from .counts import Counts
 from .recovery import Recovered, Recovery, Wait
+from .restoring import SoFar
 from .task import PartitionTask
 from .transaction import Outcome, Transactions
 
@@ -96,6 +97,10 @@ class Partitions:
     @property
     def opening(self) -> tuple[int, ...]:
         return tuple(sorted(self._openings))
+
+    @property
+    def restoring(self) -> dict[int, SoFar]:
+        return {partition: each.so_far for partition, each in self._recovery.restoring.items()}
 
     def task(self, partition: int) -> PartitionTask | None:
         """None for one whose records are not wanted now: they are fetched again, from where its task goes on."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from .clock import Clock
 from .counts import Counts
+from .restoring import SoFar
 
 STAGES = ("poll", "judge", "transaction", "store")
 """Of the loop; a state is encoded while those before it are sent, so that is part of the transaction."""
@@ -14,8 +15,8 @@ STAGES = ("poll", "judge", "transaction", "store")
 class Progress(NamedTuple):
     """A snapshot of what the worker has done and has in hand.
 
-    restored: state records read from the state topic. positions: next offset to judge, by partition.
-    seconds: spent in each of STAGES so far; waiting for events is part of the first.
+    restored: state records read from the state topic. positions: next offset to judge, by partition. restoring: of each
+    partition whose states are being read. seconds: spent in each of STAGES so far; waiting for events is part of the first.
     """
 
     partitions: tuple[int, ...]
@@ -25,6 +26,7 @@ class Progress(NamedTuple):
     commits: int
     positions: dict[int, int]
     seconds: dict[str, float]
+    restoring: dict[int, SoFar]
 
 
 class Stages:

@@ -61,6 +61,8 @@ class Recovery:
         self._config = config
         topics = config.topics
         self._outputs = (topics.state, topics.checkpoints, topics.outputs, topics.rejections)
+        self.restoring: dict[int, Restoring] = {}
+        """The partitions whose states are being read, and how far they are."""
 
     def open(self, partition: int, *, damaged: bool = False) -> Wait:
         """damaged: what is there now is not to be used.
@@ -212,7 +214,7 @@ class Recovery:
             return positions, restored
         known = positions.input
         last_run: bytes | None = None
-        told = Restoring(self._clock, partition, positions.state, state_log.end)
+        told = self.restoring[partition] = Restoring(self._clock, partition, positions.state, state_log.end)
         reader = self._kafka.reader()
         try:
             patience = self._config.transaction_timeout_s + 2 * BROKER_SCAN_S
@@ -245,6 +247,7 @@ class Recovery:
                 yield from self._refuse_other_events(partition, known - 1, last_run, reader)
         finally:
             reader.close()
+            del self.restoring[partition]
         return positions, restored
 
     def _refuse_other_events(

@@ -1,8 +1,9 @@
-"""How far a restore has come, in the log: now and then, for who waits for a worker to begin."""
+"""How far a restore has come: for the worker's figures, and now and then in the log, for who waits for it to begin."""
 
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from ..units import duration_text
 from .clock import Clock
@@ -11,6 +12,14 @@ log = logging.getLogger(__name__)
 
 TELL_S = 5.0
 """Before the first line and between two: most restores are over by then."""
+
+
+class SoFar(NamedTuple):
+    """records, left: of the state topic, read and still to be read. per_s: records read a second."""
+
+    records: int
+    left: int
+    per_s: float
 
 
 class Restoring:
@@ -22,17 +31,19 @@ class Restoring:
         self._start = start
         self._end = end
         self._began = self._told = clock.monotonic()
+        self.so_far = SoFar(0, end - start, 0.0)
 
     def at(self, position: int) -> None:
         """It is read up to this offset."""
         now = self._clock.monotonic()
+        records, left = position - self._start, self._end - position
+        rate = records / (now - self._began) if now > self._began else 0.0
+        self.so_far = SoFar(records, left, rate)
         if now - self._told < TELL_S:
             return
         self._told = now
-        done, left = position - self._start, self._end - position
-        rate = done / (now - self._began)
         log.info(
             "partition %d: restoring, %s of %s records, %s/s, %s left",
-            self._partition, f"{done:,}", f"{self._end - self._start:,}", f"{rate:,.0f}",
+            self._partition, f"{records:,}", f"{self._end - self._start:,}", f"{rate:,.0f}",
             duration_text(left / rate) if rate else "unknown time",
         )  # fmt: skip

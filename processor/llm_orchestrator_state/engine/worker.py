@@ -142,6 +142,7 @@ class Worker:
             self._commits.number,
             positions,
             dict(self._stages.seconds),
+            partitions.restoring,
         )
 
     # --- judging -----------------------------------------------------------------------------------------------------

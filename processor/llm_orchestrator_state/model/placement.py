@@ -51,33 +51,16 @@ class Placement:
         outputs = step["outputs"]
         if outputs is None and text is None and ref is None:
             return
-        inline = self._others(state, text, outputs)
-        if ref is not None:
-            step["outputs_ref"] = None
-            self._release(state, ref, of_context=False)
-        if outputs is not None:
-            size = size_of(outputs)
-            if inline + size > self._limit:
-                step["outputs"] = None
-                step["outputs_ref"] = self._out(state, outputs, state["checkpoint_count"], of_context=False)
-            else:
-                inline += size
-        self._bytes_inline = inline
+        step["outputs_ref"] = out = self._replaced(state, text, ref, outputs, of_context=False)
+        if out is not None:
+            step["outputs"] = None
 
     def context_replaced(self, state: StateRecord, text: str | None, ref: OutputRefRecord | None) -> None:
         """text, ref: of the context before the event."""
         state["context_ref"] = None
-        context = state["context"]
-        inline = self._others(state, text, context)
-        if ref is not None:
-            self._release(state, ref, of_context=True)
-        size = size_of(context)
-        if inline + size > self._limit:
+        state["context_ref"] = out = self._replaced(state, text, ref, state["context"], of_context=True)
+        if out is not None:
             state["context"] = NO_TEXT
-            state["context_ref"] = self._out(state, context, state["checkpoint_count"], of_context=True)
-        else:
-            inline += size
-        self._bytes_inline = inline
 
     def all_replaced(self, state: StateRecord, before: dict[int, tuple[OutputRefRecord, bool]]) -> None:
         """By a given state, whose references have been found good. before: references_of() the old one."""
@@ -122,11 +105,19 @@ class Placement:
         for entry in state["released_outputs"]:
             self._delete(entry)
 
-    def _others(self, state: StateRecord, replaced: str | None, by: str | None) -> int:
-        """Inline bytes without the value that an event has replaced."""
-        if self._bytes_inline is None:
-            return inline_bytes(state) - size_of(by)
-        return self._bytes_inline - size_of(replaced)
+    def _replaced(
+        self, state: StateRecord, text: str | None, ref: OutputRefRecord | None, by: str | None, *, of_context: bool
+    ) -> OutputRefRecord | None:
+        """One value by another one, which is in the state already; the reference to that where it is to go out."""
+        inline = inline_bytes(state) - size_of(by) if self._bytes_inline is None else self._bytes_inline - size_of(text)
+        if ref is not None:
+            self._release(state, ref, of_context=of_context)
+        size = size_of(by)
+        if by is None or inline + size <= self._limit:
+            self._bytes_inline = inline + size
+            return None
+        self._bytes_inline = inline
+        return self._out(state, by, state["checkpoint_count"], of_context=of_context)
 
     def _place_all(self, state: StateRecord, given: StateRecord, born: int) -> tuple[int, list[int]]:
         """In this order: context, then steps. Inline bytes, and the numbers of what went out (negative: the context)."""

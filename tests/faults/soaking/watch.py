@@ -53,7 +53,7 @@ class Watch:
         self._thread.start()
 
     def fault(self, kind: str) -> None:
-        """It happens now: recovery is when all that is in the log now, as far as was last seen, is committed."""
+        """It happens now: recovery is when more than is in the log now, as far as was last seen, is committed."""
         with self._lock:
             self._waiting.append(_Waiting(kind, time.monotonic(), dict(self._ends)))
 
@@ -80,6 +80,6 @@ class Watch:
             with self._lock:
                 self._ends = ends
                 for each in list(self._waiting):
-                    if all(committed.get(p, -1) >= end for p, end in each.ends.items()):
+                    if all(committed.get(p, -1) > end for p, end in each.ends.items()):
                         self._waiting.remove(each)
                         self.recoveries.append(Recovery(each.kind, now - each.since))
