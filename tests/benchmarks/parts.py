@@ -95,6 +95,7 @@ PARTS = {
     ),
     "throughput": Part(lambda on, sizes: throughput(on, sizes.events), report.throughput_text, only_by_name=True),
     "kafka-streams": _contest(KAFKA_STREAMS, COMPILED),
+    "checkpoints": _contest(CHECKPOINTS),
     "quix": _contest(QUIX),
     "faust": _contest(FAUST),
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-import uuid
 
 is_uuid = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", re.ASCII).fullmatch
 """Matches UUID text: hyphenated, either case (RFC 9562, section 4)."""
@@ -29,5 +29,13 @@ def remembers(window: bytes, short: bytes) -> bool:
 
 
 def checkpoint_id(run_id: str, event_id: str) -> str:
-    """The id of a checkpoint for which none was asked: UUIDv5 of the event id in the run's name space."""
-    return str(uuid.uuid5(uuid.UUID(run_id), event_id))
+    """The id of a checkpoint for which none was asked: UUIDv5 of the event id in the run's name space (RFC 9562, 5.5).
+
+    As uuid.uuid5() makes it, which took two fifths of a checkpoint's time.
+    """
+    name = bytes.fromhex(run_id.replace("-", "")) + event_id.encode()
+    text = hashlib.sha1(name, usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
+
+
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
