@@ -8,6 +8,7 @@ StateError
 ├── Serialization         bytes or text that cannot be read as what they should be
 ├── NotFound              no such run, checkpoint or rejection
 ├── Connection            broker or registry unreachable, or it refused the credentials
+│   ├── NotAllowed        credentials or ACLs do not allow it
 │   └── TimedOut          what was waited for did not come in the time given; a TimeoutError too
 ├── Configuration         a setting, topic or command line that cannot work
 │   ├── TopicMismatch     topics that are missing or not as they must be
@@ -88,6 +89,10 @@ class Connection(StateError):
     """The broker or the schema registry cannot be reached, or refused the credentials."""
 
     exit_code = 3
+
+
+class NotAllowed(Connection):
+    """The brokers refuse what was asked, because of the credentials or ACLs. Asking again does not help; others may."""
 
 
 class TimedOut(Connection, TimeoutError):

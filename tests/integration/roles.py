@@ -148,9 +148,10 @@ def shows_runs(site: Site) -> None:
 
 
 def processes(site: Site) -> None:
-    """Also what is rejected, and of what a checkpoint is made."""
+    """Also what is rejected, and of what a checkpoint is made; and contexts that are out, also those of before."""
     stage = site.stage
-    stage.publish(*new_runs(2), event(str(uuid.uuid4()), "workflow_started"))
+    large = event(str(uuid.uuid4()), "workflow_created", context={"text": "x" * 20_000})
+    stage.publish(*new_runs(2), event(str(uuid.uuid4()), "workflow_started"), large)
     ends = stage.ends("events")
     with site.worker() as worker:
         step_until(worker, lambda: worker.at_end(ends), PATIENCE_S)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaException
 
-from llm_orchestrator_state.errors import Connection, MissingProgram, StateError, TimedOut
+from llm_orchestrator_state.errors import Connection, MissingProgram, NotAllowed, StateError, TimedOut
 from llm_orchestrator_state.kafka.acls import ROLES, Role, Rule, rules
 from llm_orchestrator_state.kafka.admin import Admin
 from llm_orchestrator_state.kafka.failures import is_refusal
@@ -188,11 +188,23 @@ def test_without_any_one_of_its_rights_a_role_cannot_do_its_work(
     secured.revoke(user, taken)
     default: roles.Work = roles.processes if role == "processor" else roles.checks_topics
     work = roles.NEEDED_FOR[role].get((operation, on), default)
-    # a worker that may begin no transactions tells so again and again, until its patience ends here
     with pytest.raises((StateError, KafkaException, AssertionError)) as raised:
         work(Site(stage, user, capfd))
     # and who may not ask the group hears nothing of a duplicate: librdkafka waits for a coordinator that it may not know
     assert isinstance(raised.value, TimedOut) or REFUSED.search(f"{raised.value} {caplog.text}"), raised.value
+
+
+def test_a_worker_that_may_begin_no_transactions_ends_and_tells_so(
+    secured: SecuredKafka, unattended: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    user = user_of(secured, unattended.topics, "processor")
+    (of_ids,) = {
+        rule for rule in rules_of(unattended.topics, "processor")
+        if (rule.operation, rule.name) == ("WRITE", unattended.topics.transactional_ids)
+    }  # fmt: skip
+    secured.revoke(user, of_ids)
+    with pytest.raises(NotAllowed, match=r"beginning transactions as .*; check the credentials and ACLs"):
+        roles.processes(Site(unattended, user, capfd))
 
 
 @pytest.mark.parametrize("role", ROLES)

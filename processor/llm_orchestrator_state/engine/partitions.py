@@ -8,7 +8,8 @@ from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from ..errors import Connection, CorruptStore, StoreLocked
+from ..errors import Connection, CorruptStore, NotAllowed, StoreLocked
+from ..kafka.failures import as_state_error, is_refusal
 from ..kafka.interface import GroupConsumer, Kafka
 from ..store.interface import Positions, Store, Stores
 from .clock import Clock
@@ -258,7 +259,11 @@ class Partitions:
                 self._begin(partition, opening.recovered)
         except StopIteration as done:
             opening.recovered = done.value
+        except NotAllowed:
+            raise
         except (Connection, KafkaException, StoreLocked) as error:
+            if isinstance(error, KafkaException) and is_refusal(error.args[0]):
+                raise as_state_error(error, f"opening partition {partition}") from error
             log.warning("partition %d: %s; trying again", partition, error)
             self.reopen(partition, after_s=RETRY_S)
         except CorruptStore as error:

@@ -46,5 +46,5 @@ def as_state_error(failure: KafkaException, what: str) -> errors.StateError:
     if error.code() in _UNUSABLE:
         return errors.Configuration(f"{what}: {one_line(error)}")
     if is_refusal(error):
-        return errors.Connection(f"{what}: Kafka refused it ({one_line(error)}); check the credentials and ACLs")
+        return errors.NotAllowed(f"{what}: Kafka refused it ({one_line(error)}); check the credentials and ACLs")
     return errors.Connection(f"{what}: {one_line(error)}")

@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # the binding'
     TopicDescription,
 )
 
-from ..errors import Connection
+from ..errors import NotAllowed
 from .admin import Admin
 from .direct import Address
 from .failures import as_state_error, is_refusal
@@ -25,10 +25,6 @@ TIMEOUT_S = 5.0
 
 AUTHORIZER = "authorizer.class.name"
 """The broker's setting that is empty where everybody may do everything."""
-
-
-class NotAllowed(Connection):
-    """The principal may not ask that; others may be answered."""
 
 
 class Broker(NamedTuple):
@@ -160,5 +156,4 @@ def _result(answer: Any, what: str) -> Any:
     try:
         return answer.result()
     except KafkaException as failure:
-        known = as_state_error(failure, what)
-        raise NotAllowed(str(known)) if is_refusal(failure.args[0]) else known from None
+        raise as_state_error(failure, what) from None

@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 
-from ...errors import Configuration, Connection
+from ...errors import Configuration, Connection, NotAllowed
 from ...kafka.direct import Address, ClockReading, advertised, clock, features
-from ...kafka.inspection import TIMEOUT_S, Broker, NotAllowed, broker_settings
+from ...kafka.inspection import TIMEOUT_S, Broker, broker_settings
 from ...kafka.properties import is_plaintext
 from ...settings import Settings
 from ...units import duration_text
