@@ -13,7 +13,10 @@ import pytest
 from tests.benchmarks.peers.compiled import compiled
 
 CHECKOUT = Path(__file__).parents[2]
-HELD_TO = ("test_golden.py", "test_fold_properties.py", "test_task_properties.py", "test_avro.py", "test_outputs.py")
+HELD_TO = (
+    "test_golden.py", "test_fold_properties.py", "test_task_properties.py", "test_task.py", "test_avro.py", "test_outputs.py",
+    "test_framing.py", "test_codec.py", "test_registry.py",
+)  # fmt: skip
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no C compiler")

@@ -207,7 +207,7 @@ def test_a_fork_needs_a_publisher_of_its_own_and_leaves_its_parents_alone(stage:
 def test_what_a_broker_that_hangs_does_not_take_is_an_error_in_bounded_time(topic_prefix: str, tmp_path: Path) -> None:
     with KafkaCluster(tmp_path / "kafka") as kafka:
         stage = Stage(kafka.bootstrap, topic_prefix, tmp_path)
-        hasty = Address(kafka.bootstrap, topic_prefix).publisher(**{"delivery.timeout.ms": "1000"})
+        hasty = Address(kafka.bootstrap, topic_prefix).publisher(**{"delivery.timeout.ms": "3000"})
         with hasty as publisher:
             run = publisher.workflow("triage")
             run.__enter__()

@@ -165,7 +165,7 @@ def test_a_failure_is_told_without_librdkafkas_ornaments() -> None:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, errors.Connection),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, errors.NotAllowed),
         (KafkaError._TIMED_OUT, errors.Connection),
         (KafkaError.POLICY_VIOLATION, errors.Configuration),
     ],

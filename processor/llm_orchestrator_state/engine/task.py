@@ -174,8 +174,8 @@ class PartitionTask:
             event = self._codec.decode_event(value)
         except Undecodable as error:
             verdict = Rejection(Code.UNDECODABLE, str(error))
-        except UnknownSchema as error:
-            verdict = Rejection(Code.UNKNOWN_SCHEMA, str(error))
+        except UnknownSchema as unknown:  # a name has one type where this is compiled
+            verdict = Rejection(Code.UNKNOWN_SCHEMA, str(unknown))
         else:
             run = self._runs.get(key)
             verdict = self._misplaced(key, event, run) or self._fold(key, run, len(value or b""), event)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from typing import Any, Protocol
 
 from ..errors import Serialization
@@ -59,11 +58,12 @@ class Framing:
         self._written_with = {SINGLE_OBJECT + schemas.fingerprint(s): s for s in schemas.history(message)}
         self._message = message
         self._own = SINGLE_OBJECT + schemas.fingerprint(self._schema)
+        self._registered: bytes | None = None
         self._readers: dict[bytes, Callable[[bytes, int], Any]] = {self._own: self._decode_current}
         self.current_headers = {self._own}
         """The headers whose bodies are written with the current schema, as far as they are known."""
 
-    @cached_property
+    @property
     def header(self) -> bytes:
         """What messages begin with that are written here.
 
@@ -72,10 +72,12 @@ class Framing:
         """
         if self._registry is None:
             return self._own
-        header = CONFLUENT + self._registry.id_of(self._message, self._schema).to_bytes(4, "big")
-        self._readers[header] = self._decode_current
-        self.current_headers.add(header)
-        return header
+        if self._registered is None:
+            header = CONFLUENT + self._registry.id_of(self._message, self._schema).to_bytes(4, "big")
+            self._readers[header] = self._decode_current
+            self.current_headers.add(header)
+            self._registered = header
+        return self._registered
 
     def decode(self, message: bytes | None) -> Any:
         """The record. Raises Undecodable, UnknownSchema, or errors.Connection while a registry does not answer."""
