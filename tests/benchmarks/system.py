@@ -10,11 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import (  # type: ignore[attr-defined] # the binding's package has no __all__
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-)
 
 from llm_orchestrator_state.client.producer import EventProducer
 from llm_orchestrator_state.client.transport import EVENT_PRODUCER
@@ -31,6 +26,7 @@ from llm_orchestrator_state.model.records import EventRecord
 from llm_orchestrator_state.settings import ENVIRONMENT_PREFIX
 from llm_orchestrator_state.wire.codec import Codec
 from tests.cluster import KafkaCluster
+from tests.topic_settings import alter
 
 PARTITIONS = 2
 HEAP = "1g"
@@ -122,14 +118,9 @@ class Topics:
 
     def keep_everything(self) -> None:
         """No compaction while what was written is counted."""
-        kept = [ConfigEntry("min.compaction.lag.ms", str(DAY_MS), incremental_operation=AlterConfigOpType.SET)]
         names = self.cluster.topics
-        resources = [
-            ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=kept)
-            for name in (names.state, names.checkpoints, names.outputs)
-        ]
-        for future in self.cluster.admin.client.incremental_alter_configs(resources).values():
-            future.result()
+        for name in (names.state, names.checkpoints, names.outputs):
+            alter(self.cluster.admin, name, min_compaction_lag_ms=str(DAY_MS))
 
     def records(self, topic: str) -> Iterator[Message]:
         """Of one of its topics, partition by partition."""

@@ -13,14 +13,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
-from confluent_kafka.admin._resource import ResourceType
 
 from llm_orchestrator_state import StateReader
 from llm_orchestrator_state.store import rocks, rocks_options
 from tests.cluster import KafkaCluster
 from tests.integration.harness import Stage, event, until, whole_run
+from tests.topic_settings import alter
 
 MARKER = "bQ7xLw2ZkT9vRj4NcY8mHd3P"
 LARGE = {"text": "x" * 20_000}
@@ -41,13 +39,8 @@ def quick(tmp_path: Path) -> Iterator[Stage]:
     """On a broker that compacts at once. What a topic's delete.retention.ms keeps are tombstones, which hold nothing."""
     with KafkaCluster(tmp_path / "kafka", **QUICK) as kafka:
         stage = Stage(kafka.bootstrap, "forget", tmp_path, partitions=1)
-        entry = ConfigEntry("max.compaction.lag.ms", "1000", incremental_operation=AlterConfigOpType.SET)
-        resources = [
-            ConfigResource(ResourceType.TOPIC, stage.name(role), incremental_configs=[entry]) for role in COMPACTED
-        ]
-        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-        for done in admin.incremental_alter_configs(resources).values():
-            done.result()
+        for role in COMPACTED:
+            alter(stage.log.admin, stage.name(role), max_compaction_lag_ms="1000")
         yield stage
         stage.close()
 

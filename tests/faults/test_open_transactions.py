@@ -56,6 +56,7 @@ def test_a_dead_workers_transaction_is_ended_by_its_successor_and_nothing_is_los
     stage.publish_raw(*untidy(1, 300))
     assert dead.ended() == -signal.SIGKILL, dead.log
     logs = [stage.log.log_ranges(stage.topics.state, [p])[p] for p in stage.partitions]
+    assert any(found.pending for found in stage.log.group_offsets(stage.partitions).values())
     assert moment != "flushed" or any(log.stable < log.end for log in logs)
     with stage.worker("here", "successor") as worker:
         step_until(worker, lambda: worker.progress().partitions == (0, 1), (SESSION_S + 3) * PATIENCE)

@@ -17,7 +17,7 @@ from tests.cluster import KafkaCluster
 from tests.faults.proof import assert_nothing_lost
 from tests.integration.agreement import local_states
 from tests.integration.harness import Stage, event, new_runs, step_until, until, whole_run
-from tests.integration.test_topics import alter
+from tests.topic_settings import alter
 
 TOMBSTONES_LIVE_S = 2
 

@@ -9,7 +9,7 @@ from confluent_kafka import TopicPartition
 
 from llm_orchestrator_state.kafka.topics import create
 from tests.integration.harness import DEADLINE_S, Stage, until
-from tests.integration.test_topics import alter
+from tests.topic_settings import alter
 
 
 def trim(stage: Stage, role: str, offsets: dict[int, int]) -> None:

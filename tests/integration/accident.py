@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from llm_orchestrator_state.engine.worker import Worker
 from llm_orchestrator_state.errors import StateError
 from llm_orchestrator_state.kafka.cluster import Cluster
 from llm_orchestrator_state.kafka.interface import TransactionalProducer
-from llm_orchestrator_state.store.interface import Positions, Store, Stores
+from llm_orchestrator_state.store.interface import Store, Stores
 from tests.integration.harness import SESSION_S, Stage
 
 MOMENTS = {
@@ -139,15 +139,8 @@ class DoomedStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def write(
-        self,
-        changes: Iterable[tuple[bytes, bytes | None]],
-        positions: Positions,
-        contexts: Iterable[tuple[bytes, bytes | None]] = (),
-        *,
-        logged: bool = True,
-    ) -> None:
-        self._store.write(changes, positions, contexts, logged=logged)
+    def write(self, *values: Any, **named: Any) -> None:
+        self._store.write(*values, **named)
         self._accident.stored()
 
 

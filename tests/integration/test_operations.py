@@ -31,7 +31,7 @@ from llm_orchestrator_state.operations.doctor import CHECKS
 from tests.cluster import KafkaCluster
 from tests.integration.harness import DEADLINE_S, Stage, event, new_runs, until
 from tests.integration.processes import Processes
-from tests.integration.test_topics import alter
+from tests.topic_settings import alter
 
 Findings = dict[str, list[dict[str, Any]]]
 NEED_TOPICS = {check.name for check in CHECKS if check.need == "topics"}

@@ -9,9 +9,6 @@ import msgspec
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # the binding's package has no __all__
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
     NewTopic,
 )
 
@@ -20,6 +17,7 @@ from llm_orchestrator_state.kafka.admin import Admin
 from llm_orchestrator_state.kafka.format import Format, read_format
 from llm_orchestrator_state.kafka.topics import TopicSet, check, create
 from tests.cluster import KafkaCluster
+from tests.topic_settings import alter
 
 
 @pytest.fixture
@@ -30,19 +28,6 @@ def admin(kafka: str) -> Admin:
 @pytest.fixture
 def topics(topic_prefix: str) -> TopicSet:
     return TopicSet(topic_prefix)
-
-
-def alter(admin: Admin, topic: str, **settings: str) -> None:
-    resource = ConfigResource(
-        ConfigResource.Type.TOPIC,
-        topic,
-        incremental_configs=[
-            ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
-            for name, value in settings.items()
-        ],
-    )
-    for future in admin.client.incremental_alter_configs([resource]).values():
-        future.result()
 
 
 def problems(admin: Admin, topics: TopicSet) -> list[str]:

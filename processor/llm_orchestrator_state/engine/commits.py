@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaException
 
-from ..errors import Connection, CorruptStore, NotAllowed, OffsetMismatch, StateError
+from ..errors import Connection, CorruptStore, OffsetMismatch, StateError
 from ..kafka.interface import Kafka
 from ..store.interface import Positions
 from .clock import Clock
@@ -97,8 +97,6 @@ class Commits:
         ]
         try:
             pending = self._transactions.run(batches, offsets, topics.events, self._partitions.generation)
-        except NotAllowed:
-            raise
         except (Connection, KafkaException) as error:
             self._open_again(tasks, error)
             return

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import KafkaError, TopicPartition
 
-from ..errors import Connection, CorruptStore, Fenced
+from ..errors import Connection, CorruptStore, Fenced, NotAllowed
 from ..kafka import codes
 from ..kafka.interface import Kafka, Message
 from ..store.interface import Stores
@@ -213,7 +213,7 @@ class Worker:
                 self._partitions.reopen(message.partition())
             return
         if code in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}:
-            raise Connection(f"not allowed: {error.str()}; see the README for the ACLs that a worker needs")
+            raise NotAllowed(f"not allowed: {error.str()}; see the README for the ACLs that a worker needs")
         log.warning("consumer: %s", error.str())
 
     def _rejoin(self, error: KafkaError) -> None:

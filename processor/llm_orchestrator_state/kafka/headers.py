@@ -23,6 +23,7 @@ def headers_of(headers: Headers | None) -> dict[str, bytes]:
 def source_offset(headers: Headers | None) -> int:
     """Of a record: the last input offset judged for its run; -1 where no header tells, as in what a rebuild makes."""
     for name, value in headers or ():
-        if name == "source-offset":  # number() again: this is asked of every record of a restore
-            return int(value) if value and len(value) <= LONGEST_NUMBER and value.isdigit() else -1
+        if name == "source-offset":
+            found = number(value)
+            return -1 if found is None else found
     return -1

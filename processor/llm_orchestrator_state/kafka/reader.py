@@ -6,8 +6,6 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError
 
-ABOUT_THE_GROUP = KafkaError.GROUP_AUTHORIZATION_FAILED
-
 
 class Reader(Consumer):
     """Needs no right on its group.
@@ -18,6 +16,8 @@ class Reader(Consumer):
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Any]:
         messages = super().consume(num_messages, timeout)
-        for message in [m for m in messages if (error := m.error()) is not None and error.code() == ABOUT_THE_GROUP]:
-            messages.remove(message)
-        return messages
+        return [message for message in messages if not _is_about_the_group(message.error())]
+
+
+def _is_about_the_group(error: KafkaError | None) -> bool:
+    return error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED

@@ -94,10 +94,7 @@ class RocksStore:
         """What was deleted shall not stay: the log of writes goes with a flush, and one also makes RocksDB look for files
         that are old enough to be merged (see rocks_options.FORGET_S).
         """
-        try:
-            self._database.flush()
-        except Exception as error:  # noqa: BLE001 - as in get_many()
-            self._failed(error)
+        self.flush()
         remove_old(self._path)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:

@@ -11,8 +11,10 @@ from tests.benchmarks.system import Topics
 
 OURS, KAFKA_STREAMS, QUIX, FAUST = "ours", "kafka_streams", "quix", "faust"
 CHECKPOINTS = "ours_checkpoints"
-COMPILED = "ours_compiled"
 """Ours, with a checkpoint after each completed step."""
+
+COMPILED = "ours_compiled"
+"""Ours, in the build of deploy/compile."""
 
 FLOOR = "floor"
 """No contender, but what consuming and decoding alone allow."""
