@@ -175,14 +175,11 @@ def test_a_store_of_another_cluster_or_topic_is_refused_and_not_touched(
 
 
 def damage(path: Path, pattern: str) -> None:
-    """Overwrite the middle of the files."""
-    found = list(path.glob(pattern))
-    assert found
-    for file in found:
-        middle = file.stat().st_size // 2
-        with file.open("r+b") as opened:
-            opened.seek(max(0, middle - 50))
-            opened.write(b"\xff" * 100)
+    """Overwrite the middle of the largest of these files."""
+    size, file = max((file.stat().st_size, file) for file in path.glob(pattern))
+    with file.open("r+b") as opened:
+        opened.seek(max(0, size // 2 - 50))
+        opened.write(b"\xff" * 100)
 
 
 def filled(stores: RocksStores, count: int = 20_000) -> Path:
@@ -192,6 +189,45 @@ def filled(stores: RocksStores, count: int = 20_000) -> Path:
     store.close()
     stores.open(0).close()
     return stores.path(0)
+
+
+def test_a_new_store_that_is_filled_without_the_log_has_the_last_value_of_each_key_when_it_is_read(
+    stores: RocksStores,
+) -> None:
+    store = stores.open(0)
+    for number in range(3):
+        changes = [(b"%d" % key, None if (key + number) % 3 == 0 else b"%d" % number) for key in range(9)]
+        store.write(changes, Positions(None, number, 0.0), logged=False)
+    expected = [None if (key + 2) % 3 == 0 else b"2" for key in range(9)]
+    assert store.get_many([b"%d" % key for key in range(9)]) == expected
+    store.write([(b"3", b"logged")], Positions(None, 9, 0.0))
+    store.close()
+    store = stores.open(0)
+    assert store.positions() == Positions(None, 9, 0.0)
+    expected[3] = b"logged"
+    assert dict(store.items()) == {b"%d" % key: value for key, value in enumerate(expected) if value is not None}
+    store.close()
+
+
+def test_of_a_store_whose_filling_is_broken_off_there_is_a_beginning(tmp_path: Path) -> None:
+    """States and positions together, as far as they were in files when its process was killed."""
+    in_another_process(f"""
+import os
+from pathlib import Path
+from llm_orchestrator_state.store.interface import Positions
+from llm_orchestrator_state.store.rocks import RocksStores
+from llm_orchestrator_state.store.rocks_options import MIB, Memory
+store = RocksStores(Path({str(tmp_path)!r}), "llm.events", {HERE}, Memory(MIB, MIB)).open(0)
+for n in range(200):
+    changes = [(b"%d" % (n * 100 + key), os.urandom(200)) for key in range(100)]
+    store.write(changes, Positions(None, (n + 1) * 100, 0.0), logged=False)
+""")
+    store = RocksStores(tmp_path, "llm.events", HERE).open(0)
+    positions = store.positions()
+    assert positions is not None
+    assert positions.state > 0
+    assert {int(key) for key, _ in store.items()} == set(range(positions.state))
+    store.close()
 
 
 def test_a_damaged_manifest_is_corruption_and_the_store_is_moved_aside(stores: RocksStores) -> None:

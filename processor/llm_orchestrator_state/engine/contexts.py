@@ -49,7 +49,9 @@ class Contexts:
             return {}
         latest = {message.key() or b"": message.value() for message in messages}
         dropped: dict[bytes, None] = {}
-        for (key, value), before in zip(latest.items(), self._store.get_many(list(latest)), strict=True):
+        # a store that had nothing of the outputs topic has no context to drop, and is not slowed down by being read
+        stored = [None] * len(latest) if self._from == 0 else self._store.get_many(list(latest))
+        for (key, value), before in zip(latest.items(), stored, strict=True):
             needed = self._needed_by(key, value)
             dropped.update(dict.fromkeys(name for name in self._needed_by(key, before) if name not in needed))
             if needed:

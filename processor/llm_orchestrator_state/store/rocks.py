@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn, cast
 
 import msgspec
-from rocksdict import AccessType, DbClosedError, Rdict, WriteBatch, WriteOptions
+from rocksdict import AccessType, DbClosedError, Options, Rdict, WriteBatch, WriteOptions
 
 from ..errors import CorruptStore, ForeignStore, StateDirectory
 from .directory import make_directory
@@ -43,12 +43,17 @@ class RocksStore:
 
     A write is in the write-ahead log when it returns, so it survives the process. A power cut can lose the last ones,
     with their positions: they are read again from the state topic.
+
+    filled: opens the database as it is to be, once it need no longer be fast to fill and slow to read (Memory.options).
     """
 
-    def __init__(self, path: Path, database: Rdict, damaged: set[Path]) -> None:
+    def __init__(
+        self, path: Path, database: Rdict, damaged: set[Path], filled: Callable[[], Rdict] | None = None
+    ) -> None:
         self._path = path
         self._database = database
         self._damaged = damaged
+        self._filled = filled
         self._tidy_at: float | None = None
         """Unix time (s); None before the first write."""
 
@@ -57,6 +62,7 @@ class RocksStore:
         return None if value is None else _decode_positions(value)
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        self._end_filling()
         try:
             found = self._database.get([_STATE + key for key in keys])
         except Exception as error:  # noqa: BLE001 - rocksdict has no class of its own for RocksDB's errors
@@ -64,6 +70,7 @@ class RocksStore:
         return cast(list[bytes | None], found)
 
     def context(self, key: bytes) -> bytes | None:
+        self._end_filling()
         return self._get(_CONTEXT + key)
 
     def write(
@@ -74,6 +81,8 @@ class RocksStore:
         *,
         logged: bool = True,
     ) -> None:
+        if logged:
+            self._end_filling()
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
         for prefix, changed in ((_STATE, changes), (_CONTEXT, contexts)):
@@ -99,6 +108,7 @@ class RocksStore:
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """In the order of the keys, as of the first one asked for."""
+        self._end_filling()
         last = None
         for key, value in cast(Iterator[tuple[bytes, bytes]], self._database.items(from_key=_STATE)):
             last = key
@@ -156,6 +166,14 @@ class RocksStore:
             self._database.flush()
         except Exception as error:  # noqa: BLE001 - as in get_many()
             self._failed(error)
+        self._end_filling()
+
+    def _end_filling(self) -> None:
+        """Before the first read, and before the first write into RocksDB's log."""
+        if self._filled:
+            self._database.close()
+            self._database = self._filled()
+            self._filled = None
 
     def _write(self, batch: WriteBatch, how: WriteOptions | None = None) -> None:
         try:
@@ -197,7 +215,11 @@ class RocksStores:
         make_directory(self._directory)
         self._refuse_foreign(partition)
         # RocksDB would make it as the umask says
-        store = self._opened(make_directory(self.path(partition)), read_only=False)
+        path = make_directory(self.path(partition))
+        if _is_there(path):
+            store = RocksStore(path, self._opened(path), self._damaged)
+        else:
+            store = RocksStore(path, self._opened(path, filling=True), self._damaged, lambda: self._opened(path))
         try:
             store.check(self._identity)
             store.own(self._identity)
@@ -209,7 +231,7 @@ class RocksStores:
     def open_read_only(self, partition: int) -> RocksStore | None:
         """As of now, also while a worker has it open; None where there is none. Its write() raises StateDirectory."""
         path = self.path(partition)
-        if not (path / "CURRENT").exists():
+        if not _is_there(path):
             return None
         store = self._opened_while_written(path)
         try:
@@ -223,11 +245,11 @@ class RocksStores:
         """The one who writes may delete a file between its being listed here and its being opened."""
         for _ in range(READ_ONLY_TRIES):
             try:
-                return self._opened(path, read_only=True)
+                return self._opened_read_only(path)
             except StateDirectory as error:
                 if not is_vanished_file(error):
                     raise
-        return self._opened(path, read_only=True)
+        return self._opened_read_only(path)
 
     def clear(self, partition: int) -> None:
         """A damaged store is moved aside, another one removed. Raises StoreLocked, StateDirectory."""
@@ -249,18 +271,31 @@ class RocksStores:
         if store:
             store.close()
 
-    def _opened(self, path: Path, *, read_only: bool) -> RocksStore:
-        options = self._memory.options(read_only=read_only)
-        access = AccessType.read_only(error_if_log_file_exist=False) if read_only else AccessType.read_write()
-        # without naming the column family again its table options would silently be the defaults
-        families = {"default": options} if (path / "CURRENT").exists() else None
+    def _opened_read_only(self, path: Path) -> RocksStore:
+        options, access = self._memory.options(read_only=True), AccessType.read_only(error_if_log_file_exist=False)
         try:
-            database = Rdict(str(path), options=options, column_families=families, access_type=access)
+            database = _database(path, options, access)
+        except Exception as error:  # noqa: BLE001 - as in get_many()
+            raise as_state_error(error, path) from None
+        return RocksStore(path, database, self._damaged)
+
+    def _opened(self, path: Path, *, filling: bool = False) -> Rdict:
+        try:
+            database = _database(path, self._memory.options(filling=filling), AccessType.read_write())
         except Exception as error:  # noqa: BLE001 - as in get_many()
             failure = as_state_error(error, path)
-            if isinstance(failure, CorruptStore) and not read_only:
+            if isinstance(failure, CorruptStore):
                 self._damaged.add(path)
             raise failure from None
-        if not read_only:
-            database.set_options(self._memory.later_options())
-        return RocksStore(path, database, self._damaged)
+        database.set_options(self._memory.later_options())
+        return database
+
+
+def _is_there(path: Path) -> bool:
+    return (path / "CURRENT").exists()
+
+
+def _database(path: Path, options: Options, access: AccessType) -> Rdict:
+    # without naming the column family again its table options would silently be the defaults
+    families = {"default": options} if _is_there(path) else None
+    return Rdict(str(path), options=options, column_families=families, access_type=access)
