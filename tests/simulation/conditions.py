@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple
 
-from llm_orchestrator_state.engine import outputs, task, worker
+from llm_orchestrator_state.engine import outputs, size_limit, task, worker
 from llm_orchestrator_state.kafka.format import CheckpointPolicy
 
 INLINE_LIMIT = 24
@@ -30,7 +30,7 @@ _SMALL_COMMITS = {
 }
 """Bounds that a few small events reach, so that a commit comes in the middle of what was fetched."""
 
-_SMALL_STATES = {(task, "MAX_STATE_BYTES"): SMALL_STATE, (outputs, "MAX_REJECTION_BYTES"): SMALL_REJECTION}
+_SMALL_STATES = {(size_limit, "MAX_STATE_BYTES"): SMALL_STATE, (outputs, "MAX_REJECTION_BYTES"): SMALL_REJECTION}
 
 
 class Conditions(NamedTuple):

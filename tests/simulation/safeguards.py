@@ -187,8 +187,8 @@ _JUDGING = (
     ),
     _guard(
         "a deleted run's checkpoints go too, in all ten slots",
-        TASK, 'self._checkpoints.update({b"%s/%d" % (key, slot): None for slot in range(KEPT_CHECKPOINTS)})',
-        ("for slot in range(KEPT_CHECKPOINTS)})", "for slot in range(KEPT_CHECKPOINTS - 1)})"),
+        "engine/checkpoint_slots.py", "for n in range(KEPT_CHECKPOINTS):",
+        ("for n in range(KEPT_CHECKPOINTS):", "for n in range(KEPT_CHECKPOINTS - 1):"),
         given={"checkpoints": "step", "burst": 0.1, "small_states": False}, publish=30,
     ),
     _guard(
@@ -200,14 +200,11 @@ _JUDGING = (
     _guard("a state that was replaced is encoded again", TASK, "run.all_changed()", ("run.all_changed()", "pass")),
     _guard(
         "whether a state is too large does not depend on where commits fall",
-        TASK, "if in_question and (rejection := self._too_large(key, run, event)):",
-        (
-            "bound = (len(run.encode()) if run else 0) + 4 * size + 1024\n        in_question",
-            'return Rejection(Code.STATE_TOO_LARGE, "")\n        in_question',
-        ),
+        "engine/size_limit.py", "largest = len(run.encode()) + growth(size)",
+        ("largest = len(run.encode()) + growth(size)", 'return Rejection(Code.STATE_TOO_LARGE, "")'),
         given={"small_states": True},
     ),
-    _guard("a state's bound grows with what is applied to it", TASK, "run.bound = bound", ("run.bound = bound", "pass"),
+    _guard("a state's bound grows with what is applied to it", TASK, "run.bound += growth(size)", ("run.bound += growth(size)", "pass"),
         given={"small_states": True, "small_commits": False, "commit_interval_s": 1.0}, publish=40,
     ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from llm_orchestrator_state.engine import task as task_module
+from llm_orchestrator_state.engine import size_limit
 from llm_orchestrator_state.engine.outputs import Changes
 from llm_orchestrator_state.errors import CorruptStore
 from llm_orchestrator_state.model.limits import INLINE_LIMIT
@@ -125,7 +125,7 @@ def test_a_context_that_the_store_does_not_have_is_not_guessed_at() -> None:
 
 
 def test_the_size_of_a_state_is_that_of_what_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_module, "MAX_STATE_BYTES", 20_000)
+    monkeypatch.setattr(size_limit, "MAX_STATE_BYTES", 20_000)
     made = begun()
     for n in range(5):
         made.settle(event("StepCompleted", step_id=f"s{n}", outputs='"%s"' % ("x" * 19_000)))
@@ -139,7 +139,7 @@ def test_the_size_of_a_state_is_that_of_what_is_in_it(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("kind", ["StepCompleted", "WorkflowSaved"])
 def test_a_value_that_would_not_fit_into_a_record_is_rejected(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr(task_module, "MAX_STATE_BYTES", 20_000)
+    monkeypatch.setattr(size_limit, "MAX_STATE_BYTES", 20_000)
     made = begun()
     for length in (20_000, 20_001):
         text = '"%s"' % ("x" * (length - 2))
@@ -150,7 +150,7 @@ def test_a_value_that_would_not_fit_into_a_record_is_rejected(monkeypatch: pytes
 
 
 def test_a_context_that_grows_out_of_reach_is_rejected_wherever_commits_fall(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_module, "MAX_STATE_BYTES", 20_000)
+    monkeypatch.setattr(size_limit, "MAX_STATE_BYTES", 20_000)
     patches = [event("ContextUpdated", patch=f'{{"k{n}":"{"x" * 900}"}}') for n in range(40)]
     ends = []
     for each in (1, 3, 40):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator_state.engine import task
+from llm_orchestrator_state.engine import size_limit
 from llm_orchestrator_state.model.limits import MAX_STATE_BYTES
 from llm_orchestrator_state.wire.codec import Codec, KeptState
 from tests.unit.partition import KEY, Partition
@@ -20,7 +20,7 @@ SMALL = 20_000
 
 @pytest.fixture
 def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task, "MAX_STATE_BYTES", SMALL)
+    monkeypatch.setattr(size_limit, "MAX_STATE_BYTES", SMALL)
 
 
 def begun(**given: Any) -> Partition:

@@ -36,6 +36,8 @@ class Contexts:
         # an end counts aborted and compacted records too: at 0, nothing ever went out
         self._in_use = config.format.inline_limit is not None and self._log.end > 0
         self._from = positions.outputs
+        # it has no context to drop, and is not to be read before it is full
+        self._was_empty = store.positions() is None
         self._by_run: dict[bytes, Needed] = {}
 
     @property
@@ -49,8 +51,7 @@ class Contexts:
             return {}
         latest = {message.key() or b"": message.value() for message in messages}
         dropped: dict[bytes, None] = {}
-        # a store that had nothing of the outputs topic has no context to drop, and is not slowed down by being read
-        stored = [None] * len(latest) if self._from == 0 else self._store.get_many(list(latest))
+        stored = [None] * len(latest) if self._was_empty else self._store.get_many(list(latest))
         for (key, value), before in zip(latest.items(), stored, strict=True):
             needed = self._needed_by(key, value)
             dropped.update(dict.fromkeys(name for name in self._needed_by(key, before) if name not in needed))

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ..kafka.interface import Message
 from ..kafka.partitioner import partition_of
 from ..model.fold import APPLIED, CHECKPOINTED, fold
-from ..model.limits import KEPT_CHECKPOINTS, MAX_STATE_BYTES
+from ..model.limits import KEPT_CHECKPOINTS
 from ..model.payload import payload_problem
-from ..model.records import EventRecord, StateRecord
+from ..model.records import EventRecord
 from ..model.transitions import OPEN, RULES
 from ..model.verdicts import Code, Rejection, Verdict
 from ..store.interface import Store
 from ..wire.codec import Codec, KeptState
 from ..wire.framing import Undecodable, UnknownSchema
+from .checkpoint_slots import CheckpointSlots
 from .counts import Counts
 from .output_log import OutputLog
-from .outputs import Changes, Record, checkpoint_head, rejection_record
+from .outputs import Changes, Record, rejection_record
+from .size_limit import SizeLimit, growth
 
 CHUNK_BYTES = 32 * 1024 * 1024
 """Of the records that are judged together, and of the states that are loaded for them."""
@@ -76,9 +77,14 @@ class PartitionTask:
         # committed yet
         self._changed: dict[bytes, int] = {}
         self._in_transaction: dict[bytes, int] = {}
-        self._checkpoints: dict[bytes, bytes | None] = {}
+        self._checkpoints = CheckpointSlots(codec)
         self._rejections: dict[int, Record] = {}
         self._outputs = None if inline_limit is None else OutputLog(inline_limit, store)
+        self._limit = SizeLimit(codec, policy, self._outputs)
+
+    @property
+    def uncommitted(self) -> bool:
+        return self.position != self.committed
 
     # --- judging -----------------------------------------------------------------------------------------------------
 
@@ -210,29 +216,22 @@ class PartitionTask:
         return None
 
     def _fold(self, key: bytes, run: KeptState | None, size: int, event: EventRecord) -> Verdict | Rejection:
-        # No smaller than the checkpoint of the run after this event, or a verdict would depend on where commits fall.
-        # Four times: a new step's id is its key in the map, a field of it and a field of the checkpoint; and a small
-        # step that was written with a schema of fewer fields gets the other fields' defaults.
-        bound = (run.bound if run else 0) + 4 * size + 1024
-        kind, fields = event["transition"]
-        if bound > MAX_STATE_BYTES:
-            bound = (len(run.encode()) if run else 0) + 4 * size + 1024
-        in_question = bound > MAX_STATE_BYTES or _may_outgrow_a_record(run, kind, size)
-        if in_question and (rejection := self._too_large(key, run, event)):
-            return rejection
+        if refused := self._limit.refusal(key, run, event, size):
+            return refused
         placement = self._outputs.placement(key, run) if self._outputs else None
         verdict, state = fold(run.record if run else None, event, self._policy, placement)
         if verdict is not APPLIED:
             return verdict
+        kind, fields = event["transition"]
         if state is None:
             self._drop(key)
-            self._checkpoints.update({b"%s/%d" % (key, slot): None for slot in range(KEPT_CHECKPOINTS)})
+            self._checkpoints.delete(key)
             return APPLIED
         if run is None:
-            run = self._runs[key] = KeptState(state, bound)
+            run = self._runs[key] = KeptState(state, growth(size))
             run.placement = placement
         else:
-            run.bound = bound
+            run.bound += growth(size)
             if RULES[kind].steps is not None:
                 run.step_changed(fields["step_id"])
             elif kind in _HEAD_KINDS:
@@ -240,54 +239,10 @@ class PartitionTask:
             elif kind in _WHOLE_KINDS:
                 run.all_changed()
         if kind in self._checkpointed:
-            self._checkpoint(key, run, event)
+            self.uncommitted_bytes += COPIES * self._checkpoints.take(key, run, event)
         elif kind == "CheckpointsTrimmed":
-            self._trim(key, state, fields["keep"])
+            self._checkpoints.trim(key, state, fields["keep"])
         return APPLIED
-
-    def _too_large(self, key: bytes, run: KeptState | None, event: EventRecord) -> Rejection | None:
-        """Tried on a copy, because only near the limit is it worth to know the size before the event counts."""
-        trial = self._codec.keep_state(self._codec.frame_state(run.encode())) if run else None
-        placement, written = self._outputs.trial(key) if self._outputs else (None, [])
-        event = copy.deepcopy(event)  # what goes out is taken out of the states that it carries
-        verdict, state = fold(trial.record if trial else None, event, self._policy, placement)
-        if verdict is not APPLIED or state is None:
-            return None
-        kind, fields = event["transition"]
-        largest = max([len(each.value or b"") for each in written], default=0)
-        if largest > MAX_STATE_BYTES:
-            return Rejection(
-                Code.STATE_TOO_LARGE, f"a value of {largest} bytes by itself, and {MAX_STATE_BYTES} are allowed"
-            )
-        snapshots = [state]
-        if kind == "CheckpointRequested" and fields["snapshot"] is not None:
-            snapshots.append(fields["snapshot"])
-        head = checkpoint_head(state, event)
-        size = max(self._codec.checkpoint_size(head, KeptState(each, 0).encode()) for each in snapshots)
-        if size <= MAX_STATE_BYTES:
-            return None
-        return Rejection(Code.STATE_TOO_LARGE, f"{size} bytes as a checkpoint, and {MAX_STATE_BYTES} are allowed")
-
-    # --- checkpoints -------------------------------------------------------------------------------------------------
-
-    def _checkpoint(self, key: bytes, run: KeptState, event: EventRecord) -> None:
-        given = event["transition"][1].get("snapshot")
-        body = KeptState(given, 0).encode() if given else run.encode()
-        slot = run.record["checkpoint_count"] % KEPT_CHECKPOINTS
-        head = checkpoint_head(run.record, event)
-        checkpoint = self._codec.encode_checkpoint(head, body)
-        name = b"%s/%d" % (key, slot)
-        self.uncommitted_bytes += COPIES * (len(checkpoint) - len(self._checkpoints.get(name) or b""))
-        self._checkpoints[name] = checkpoint
-
-    def _trim(self, key: bytes, state: StateRecord, keep: int) -> None:
-        count = state["checkpoint_count"]
-        for n in range(max(1, count - KEPT_CHECKPOINTS + 1), count - keep + 1):
-            self._checkpoints[b"%s/%d" % (key, n % KEPT_CHECKPOINTS)] = None
-
-    @property
-    def uncommitted(self) -> bool:
-        return self.position != self.committed
 
     # --- ending ------------------------------------------------------------------------------------------------------
 
@@ -307,7 +262,7 @@ class PartitionTask:
             yield Record(key, value, [("source-offset", b"%d" % offset)])
 
     def checkpoints(self) -> list[Record]:
-        return [Record(key, value, []) for key, value in self._checkpoints.items()]
+        return self._checkpoints.records()
 
     def outputs(self) -> list[Record]:
         """Before the states that refer to them."""
@@ -371,11 +326,3 @@ class PartitionTask:
         self.uncommitted_bytes = 0
         self._checkpoints.clear()
         self._rejections.clear()
-
-
-def _may_outgrow_a_record(run: KeptState | None, kind: str, size: int) -> bool:
-    """Of a context that is out, and grows by an event of this size: each part of it fitted, but not the whole."""
-    if kind != "ContextUpdated" or run is None:
-        return False
-    ref = run.record["context_ref"]
-    return ref is not None and ref["bytes"] + 4 * size > MAX_STATE_BYTES
