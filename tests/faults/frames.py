@@ -11,7 +11,16 @@ import struct
 from enum import Enum
 from typing import NamedTuple
 
-PRODUCE, FETCH, INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 0, 1, 22, 24, 25, 26, 28
+PRODUCE, FETCH, API_VERSIONS, INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = (
+    0,
+    1,
+    18,
+    22,
+    24,
+    25,
+    26,
+    28,
+)
 
 TRANSACTION = frozenset({INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN})
 """What is asked of the transaction coordinator."""

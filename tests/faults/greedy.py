@@ -1,6 +1,6 @@
 """Clients that take no account of the other side: python -m tests.faults.greedy WHAT BOOTSTRAP PREFIX
 
-publisher: events of 4 KB, of new runs, until it is refused. watcher: a watch whose changes nobody takes, until its standard
+publisher: events of 40 KB, of new runs, until it is refused. watcher: a watch whose changes nobody takes, until its standard
 input ends. Each says on stderr when it is at work, and how it ended.
 """
 
@@ -15,7 +15,7 @@ from llm_orchestrator_state.model import TransitionEvent, WorkflowCreated
 
 
 def publisher(bootstrap: str, prefix: str) -> None:
-    created = WorkflowCreated(workflow_id="w", workflow_name="W", context={"text": "x" * 4_000})
+    created = WorkflowCreated(workflow_id="w", workflow_name="W", context={"text": "x" * 40_000})
     with Publisher(bootstrap, topic_prefix=prefix, properties={"delivery.timeout.ms": "4000"}) as publishing:
         publishing.publish(TransitionEvent(run_id=uuid4(), transition=created)).result()
         say("at work")

@@ -11,8 +11,11 @@ from functools import partial
 import pytest
 from confluent_kafka import Producer
 
+from llm_orchestrator_state.engine import same_topics
 from llm_orchestrator_state.engine.clock import SystemClock
+from llm_orchestrator_state.errors import TopicMismatch
 from tests.faults.proof import assert_nothing_lost, untidy
+from tests.faults.topics import delete
 from tests.integration.agreement import local_states
 from tests.integration.harness import DEADLINE_S, Later, Stage, event, step_until, whole_run
 from tests.integration.test_recovery import HOUR_S
@@ -30,11 +33,32 @@ class Jumping(SystemClock):
         return time.time() + self._chance.uniform(-3 * DAY_S, 3 * DAY_S)
 
 
+class SetBack(SystemClock):
+    by_s = 0.0
+
+    def time(self) -> float:
+        return time.time() - self.by_s
+
+
 def test_a_worker_whose_wall_clock_jumps_by_days_loses_nothing(stage: Stage) -> None:
     for seed in range(4):
         stage.publish_raw(*untidy(seed, 300))
         stage.run_to_end(clock=Jumping(seed))
         assert_nothing_lost(stage)
+
+
+def test_what_a_worker_does_from_time_to_time_goes_on_when_its_wall_clock_is_set_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(same_topics, "LOOK_S", 0.05)
+    monkeypatch.setattr(same_topics, "CONFIRM_S", 0.05)
+    clock = SetBack()
+    with stage.worker(clock=clock) as worker:
+        step_until(worker, lambda: worker.progress().partitions == (0, 1))
+        clock.by_s = 3 * DAY_S
+        delete(stage, "events")
+        with pytest.raises(TopicMismatch, match="deleted under a running worker"):
+            step_until(worker, lambda: False)
 
 
 @pytest.mark.parametrize(

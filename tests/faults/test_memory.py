@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from itertools import islice
@@ -20,6 +21,10 @@ from llm_orchestrator_state.model.records import EventRecord
 from llm_orchestrator_state.wire.jsonlines import parse_line
 from tests.benchmarks.workload import SHAPES, of_steps, workload
 from tests.cluster import KafkaCluster
+from tests.faults import frames
+from tests.faults.proxied import ProxiedCluster
+from tests.faults.proxy import BOTH, CALM, Conditions
+from tests.faults.scene import topic_set
 from tests.integration.harness import Stage, event, until
 from tests.integration.processes import Child, Processes
 
@@ -27,10 +32,18 @@ MIB = 1024 * 1024
 MEMORY = 512 * MIB
 """As one of two processes has by default."""
 
+LEAST = 256 * MIB
+"""That a process may be given."""
+
 CLIENT = 400 * MIB
 """For a publisher or a reader with a full queue of 64 MiB."""
 
+UNHURRIED = ("--commit-interval", "30s", "--transaction-timeout", "60s")
+"""So that memory bounds a transaction, and time does not."""
+
 TIMEOUT_S = 120.0
+QUIET_S = 3.0
+"""A fetch from the broker beside it takes milliseconds."""
 
 
 def peak(child: Child) -> int:
@@ -56,9 +69,24 @@ def peak_until_it_ends(child: Child) -> int:
     return found
 
 
-def large_outputs() -> Iterator[EventRecord]:
-    """Ten runs at once, of thirty steps with 20 KB each."""
-    yield from workload(of_steps(30, 10, result_digits=20_000), 10 * 63)
+def peak_when_it_grows_no_more(child: Child) -> int:
+    found, at = 0, time.monotonic()
+
+    def quiet() -> bool:
+        nonlocal found, at
+        now = peak(child)
+        assert now > 0, child.log
+        if now > found:
+            found, at = now, time.monotonic()
+        return time.monotonic() > at + QUIET_S
+
+    until(quiet, TIMEOUT_S)
+    return found
+
+
+def large_outputs(runs: int, size: int) -> Iterator[EventRecord]:
+    """Ten runs at once, of thirty steps, each with so many bytes."""
+    yield from workload(of_steps(30, 10, result_digits=size), runs * 63)
 
 
 def saved_states(number: int, size: int = 7 * MIB) -> Iterator[EventRecord]:
@@ -77,7 +105,7 @@ def saved_states(number: int, size: int = 7 * MIB) -> Iterator[EventRecord]:
 
 WORK: dict[str, tuple[int, Any]] = {
     "states of 18 KB": (2, lambda: islice(workload(SHAPES["B"]._replace(active=40), 40_000), 40_000)),
-    "outputs of 20 KB": (2, large_outputs),
+    "outputs of 20 KB": (2, lambda: large_outputs(10, 20_000)),
     "32 partitions": (32, lambda: workload(SHAPES["A"], 30_000)),
     "events of 7 MB": (2, lambda: saved_states(24)),
 }
@@ -102,12 +130,35 @@ def test_a_worker_that_catches_up_stays_below_its_memory(staged: Stage, work: st
         staged.publish(*some)
     started = Processes(staged)
     try:
-        flags = ("--memory", str(MEMORY), "--until-end", "--commit-interval", "1s")
+        flags = ("--memory", str(MEMORY), "--until-end", *UNHURRIED)
         assert peak_until_it_ends(started.worker("state", "w0", *flags)) < MEMORY
         # once more from nothing but the state topic
         assert peak_until_it_ends(started.worker("cold", "w0", *flags)) < MEMORY
     finally:
         started.kill()
+
+
+def test_a_worker_whose_transactions_do_not_end_takes_in_no_more_than_its_memory(
+    proxied: ProxiedCluster, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Events keep coming, nearly three hundred MB of them, and it judges none of these: a commit is under way all the time."""
+    [network] = proxied.proxies
+    stage = topic_set(proxied, topic_prefix, tmp_path)
+    started = Processes(stage, proxied.proxied)
+    try:
+        worker = started.worker("state", "w0", "--memory", str(LEAST))
+        worker.says("from offset", 2)
+        network.now(Conditions(held=BOTH, apis=frames.TRANSACTION))
+        events = large_outputs(90, 100_000)
+        while some := list(islice(events, 500)):
+            stage.publish(*some)
+        found = peak_when_it_grows_no_more(worker)
+        print(f"peak {found / MIB:.0f} MiB")
+        assert found < LEAST
+    finally:
+        network.now(CALM)
+        started.kill()
+        stage.close()
 
 
 @pytest.mark.long

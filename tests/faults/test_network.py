@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from llm_orchestrator_state.engine.transaction import CALL_TIMEOUT_S
+from llm_orchestrator_state.kafka.transactional import GRACE_S
 from tests.faults import frames
 from tests.faults.frames import Way
 from tests.faults.proxied import ProxiedCluster
@@ -76,6 +78,25 @@ def test_workers_go_on_after_the_transaction_coordinator_alone_was_out_of_reach(
         troubles = work.log().count(TROUBLE)
         network.now(Conditions(held=BOTH, apis=frames.TRANSACTION))
         until(lambda: work.log().count(TROUBLE) > troubles, RECOVERY_S)
+        network.now(CALM)
+        work.goes_on(RECOVERY_S)
+        work.ended()
+
+
+def test_workers_go_on_after_they_sent_offsets_over_a_connection_that_broke_off_and_was_not_made_again_for_long(
+    proxied: ProxiedCluster, topic_prefix: str, tmp_path: Path
+) -> None:
+    """The transaction coordinator is within reach, and for a connection to the group's librdkafka's call waits whatever
+    its time-out (its issue 5456): the worker would wait with it, for as long as no connection can be made.
+    """
+    [network] = proxied.proxies
+    with scene(proxied, topic_prefix, tmp_path) as work:
+        work.goes_on()
+        troubles = work.log().count(TROUBLE)
+        network.now(Conditions(held=frozenset({Way.REQUEST}), apis=frozenset({frames.API_VERSIONS})))
+        network.tear(Way.REQUEST, frames.TXN_OFFSET_COMMIT)
+        assert network.torn(RECOVERY_S)
+        until(lambda: work.log().count(TROUBLE) > troubles, 3 * (CALL_TIMEOUT_S + GRACE_S))
         network.now(CALM)
         work.goes_on(RECOVERY_S)
         work.ended()

@@ -8,9 +8,9 @@ one that has such a moment. After SIGCONT it goes on as any worker does; SIGTERM
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -84,7 +84,9 @@ class Accident:
     def _happens(self, moment: str) -> None:
         if self._left <= 0 and self._moment == moment:
             self._moment = None
-            os.kill(os.getpid(), self._signal)
+            # to this thread: SIGSTOP to the process may find another one, which has to be scheduled first, and meanwhile
+            # this one would go on into the next step
+            signal.pthread_kill(threading.get_ident(), self._signal)
 
 
 class DoomedProducer:
