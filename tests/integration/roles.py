@@ -21,6 +21,7 @@ from llm_orchestrator_state.kafka.acls import Role
 from llm_orchestrator_state.kafka.cluster import Cluster
 from llm_orchestrator_state.kafka.topics import check
 from llm_orchestrator_state.model import WorkflowState
+from llm_orchestrator_state.model.records import EventRecord
 from tests.integration.harness import DEADLINE_S, SESSION_S, Stage, event, new_runs, step_until, whole_run
 from tests.integration.reading import delivered
 from tests.integration.secured import User
@@ -150,8 +151,7 @@ def shows_runs(site: Site) -> None:
 def processes(site: Site) -> None:
     """Also what is rejected, and of what a checkpoint is made; and contexts that are out, also those of before."""
     stage = site.stage
-    large = event(str(uuid.uuid4()), "workflow_created", context={"text": "x" * 20_000})
-    stage.publish(*new_runs(2), event(str(uuid.uuid4()), "workflow_started"), large)
+    stage.publish(*new_runs(2), event(str(uuid.uuid4()), "workflow_started"), _with_large_context())
     ends = stage.ends("events")
     with site.worker() as worker:
         step_until(worker, lambda: worker.at_end(ends), PATIENCE_S)
@@ -269,6 +269,11 @@ processor has is needed for its one work, and what an operator has besides, to c
 
 
 def furnish(stage: Stage) -> None:
-    """Something to look at: runs with checkpoints, and a rejection."""
-    stage.publish(*whole_run(str(uuid.uuid4())), *new_runs(2), event(str(uuid.uuid4()), "workflow_started"))
+    """Something to look at: runs with checkpoints, one whose context is out, and a rejection."""
+    rejected = event(str(uuid.uuid4()), "workflow_started")
+    stage.publish(*whole_run(str(uuid.uuid4())), *new_runs(2), _with_large_context(), rejected)
     stage.run_to_end()
+
+
+def _with_large_context() -> EventRecord:
+    return event(str(uuid.uuid4()), "workflow_created", context={"text": "x" * 20_000})
