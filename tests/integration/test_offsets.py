@@ -74,6 +74,21 @@ def test_without_group_offsets_a_cold_store_goes_on_behind_the_last_event_that_a
     assert stage.committed() == stage.ends("events")
 
 
+def test_a_store_that_knows_of_later_rejections_than_the_group_after_it_lost_its_offsets_goes_on(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker elsewhere, without a store, has gone on behind the last event that a state knows."""
+    publish_with_rejections_last(stage)
+    stage.run_to_end()
+    set_group(stage, {p: end - len(emitted_rejections(stage, p)) for p, end in stage.ends("events").items()})
+    stage.publish(*new_runs(5))
+    assert stage.run_to_end().progress().counts.applied == 5 * 7
+    assert "restoring from the start, because it goes up to event" in caplog.text
+    for partition in stage.partitions:
+        assert stage.table("state", partition) == local_states(stage.stores(), partition)
+        assert stage.table("state", partition) == fold_log(stage, partition).states
+
+
 @pytest.mark.parametrize("cold", [False, True], ids=["warm", "cold"])
 def test_a_group_that_was_set_back_stops_the_worker_with_exit_code_8_and_nothing_changes(
     stage: Stage, processes: Processes, cold: bool

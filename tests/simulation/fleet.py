@@ -43,6 +43,9 @@ class Fleet:
         process.faults.rates = scene.rates
         process.faults.trace = scene.trace
         process.faults.on_stall = lambda: self._stall(process)
+        lives = [each for each in self._cluster.processes if each.instance_id == instance_id]
+        for each in lives:
+            each.rivalled |= len(lives) > 1
         self._guard(process, lambda: setattr(process, "worker", scene.engine.worker(process)))
         return process
 
@@ -153,9 +156,8 @@ class Fleet:
         paused = [process for process in self._cluster.processes if process.paused]
         if paused:
             original = self._rng.choice(paused)
-            original.rivalled = True
             self._disks.append(self._scene.new_disk())
-            self.launch(original.instance_id, self._disks[-1]).rivalled = True
+            self.launch(original.instance_id, self._disks[-1])
 
     def _stall(self, process: SimProcess) -> None:
         """The process stands still in the middle of a call, while the others go on.

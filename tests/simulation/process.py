@@ -32,7 +32,7 @@ class SimProcess:
         self.store_failed = False
         """A store has raised StateDirectory, so the worker may end with it."""
         self.rivalled = False
-        """Another process was given the same identity."""
+        """There was another process with the same identity."""
         self.kafka = SimKafka(cluster, self)
         self.stores = SimStores(disk, self)
         self.worker: Any = None

@@ -77,7 +77,7 @@ class Recovery:
             state_log = yield from self._state_log(partition, store.positions())
             if state_log.end == 0 and committed.offset:
                 self._refuse_lost_states(partition, committed.offset)
-            store, positions = yield from self._usable(partition, store, state_log)
+            store, positions = yield from self._usable(partition, store, state_log, committed)
             contexts = Contexts(self._kafka, self._clock, self._config, partition, store, positions)
             positions, restored = yield from self._catch_up(partition, store, positions, state_log, contexts)
             positions = yield from contexts.level(positions)
@@ -166,7 +166,7 @@ class Recovery:
             )
 
     def _usable(
-        self, partition: int, store: Store, state_log: LogRange
+        self, partition: int, store: Store, state_log: LogRange, committed: GroupOffset
     ) -> Generator[float, None, tuple[Store, Positions]]:
         positions = store.positions()
         if state_log.start > 0:
@@ -179,7 +179,10 @@ class Recovery:
             reason = self._why_cold(positions)
             if reason is None:
                 self._refuse_deleted_states(partition, positions, state_log)
-                return store, positions
+                if not _is_ahead(positions, committed):
+                    return store, positions
+                # of events that may all have been rejected, before the group lost its offset: the state topic tells
+                reason = f"it goes up to event {positions.input}, and the group's offset is {committed.offset}"
             log.warning("partition %d: restoring from the start, because %s", partition, reason)
             store.close()
             self._stores.clear(partition)
@@ -279,10 +282,10 @@ class Recovery:
         topic = self._config.topics.events
         events = self._kafka.log_ranges(topic, [partition])[partition]
         where, known = committed.offset, positions.input
-        if where is not None and known is not None and known > where:
+        if _is_ahead(positions, committed):
             self._retry_if_moved(partition, committed)
             raise OffsetMismatch(
-                f"{topic}[{partition}]: the group's offset is {where}, and the states know of events up to {known - 1}: "
+                f"{topic}[{partition}]: the group's offset is {where}, and the states know of events before {known}: "
                 "somebody has set the group back; set it to the log's position again, or rebuild into a new topic set"
             )
         if where is None:
@@ -304,3 +307,8 @@ class Recovery:
         """This process may have been stopped since it asked, and another worker gone on meanwhile."""
         if self._kafka.group_offsets([partition])[partition] != committed:
             raise Connection(f"partition {partition}: the group went on while it was opened")
+
+
+def _is_ahead(positions: Positions, committed: GroupOffset) -> bool:
+    known, where = positions.input, committed.offset
+    return known is not None and where is not None and known > where

@@ -45,12 +45,15 @@ class Memory:
         options.set_write_buffer_size(self._write_buffer // 2)
         options.set_max_total_wal_size(self._write_buffer)
         options.set_compression_type(DBCompressionType.lz4())
-        if filling:
-            options.set_memtable_factory(MemtableFactory.vector())
-            options.set_allow_concurrent_memtable_write(False)  # it cannot
         options.set_max_background_jobs(2)
         # twice the default: half the rewriting during a cold restore (12 % less CPU), and a lookup's filters are cheap
         options.set_level_zero_file_num_compaction_trigger(8)
+        if filling:
+            options.set_memtable_factory(MemtableFactory.vector())
+            options.set_allow_concurrent_memtable_write(False)  # it cannot
+            # fewer and larger merges, up to just below where RocksDB stops writes
+            options.set_level_zero_file_num_compaction_trigger(16)
+            options.set_level_zero_slowdown_writes_trigger(32)
         # a reader beside a live worker opens every file at once: compaction unlinks them under it
         options.set_max_open_files(-1 if read_only else MAX_OPEN_FILES)
         options.set_keep_log_file_num(2)
