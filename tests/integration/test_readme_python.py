@@ -39,7 +39,7 @@ class Place(NamedTuple):
         """The command of that section's program, on this topic set."""
         own = f'"{self.stage.bootstrap}", topic_prefix="{self.stage.topics.prefix}"'
         file = self.directory / f"{section.replace(' ', '_')}.py"
-        file.write_text(program(section).replace('"localhost:9092"', own))
+        file.write_text(program(section).replace('"127.0.0.1:19092"', own))
         return [sys.executable, "-W", "error", file.name]
 
     def run(self, section: str) -> str:

@@ -51,3 +51,11 @@ def test_a_number_that_has_others_in_it_is_told() -> None:
 def test_the_wake_ups_of_one_client_hide_nothing_of_another() -> None:
     wake_up = f"{CLIENT}ListOffsetsRequest in flight (after 702ms, timeout #0)"
     assert shown(wake_up, summary(OTHER, 1), summary(CLIENT, 1)) == [summary(OTHER, 1)]
+
+
+def test_an_aborted_transaction_is_told_by_the_call_that_failed_and_a_fatal_error_by_the_client_too() -> None:
+    aborted = (
+        "TXNERR [c#producer-6] [thrd:main]: Current transaction failed in state InTransaction: Failed to commit offsets"
+    )
+    fatal = "TXNERR [c#producer-6] [thrd:main]: Fatal transaction error: fenced by newer instance"
+    assert shown(aborted, fatal) == [fatal]

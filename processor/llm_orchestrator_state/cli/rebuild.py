@@ -59,6 +59,8 @@ def rebuild(
             data(as_json(each))
     else:
         table(COLUMNS, [[str(getattr(each, name)) for name in COLUMNS] for each in done], right=COLUMNS)
+    if into is not None:
+        say(f"the states, checkpoints and outputs are published to the topics of {into}, on which workers can go on")
     if directory is not None:
         say(f"the stores are in {directory}")
     elif into is None:

@@ -16,7 +16,7 @@ from ..printable import escaped
 from .processing import stores, worker_config
 from .progress import progress
 from .session import Session, session
-from .terminal import as_json, counted, data, table, while_read
+from .terminal import as_json, counted, data, say, table, while_read
 
 if TYPE_CHECKING:
     from ..engine.verify import PartitionReport
@@ -40,6 +40,9 @@ def verify(
     if not json:
         with while_read():
             _show(reports)
+    if unknown := sum(report.not_verifiable for report in reports):
+        say(f"{counted(unknown, 'run')} of {sum(report.runs for report in reports)} could not be verified: "
+            "their first events are not in this log")  # fmt: skip
     if different := sum(map(_different_runs, reports)):
         what = "is" if different == 1 else "are"
         raise Different(

@@ -275,7 +275,7 @@ class Partitions:
         # the claim: the unchanged offset, committed once before the first record, so that its metadata names us
         claim = self._transactions.run((), {partition: position}, self._topic, self.generation)
         if claim is None or claim.result().outcome is not Outcome.COMMITTED:
-            raise Connection("it could not be claimed")
+            raise Connection("it could not be claimed yet")
         recovered.store.write((), recovered.positions)
         del self._openings[partition]
         self.tasks[partition] = PartitionTask(

@@ -127,7 +127,8 @@ class Transactions:
         return Ended(self._commit(producer), delivered)
 
     def _give_up(self, producer: TransactionalProducer, reason: Exception) -> None:
-        log.warning("transaction aborted: %s", reason)
+        # while the group shares out its partitions anew, that is how it must be
+        log.log(logging.INFO if _is_of_rebalance(reason) else logging.WARNING, "transaction aborted: %s", reason)
         self._abort(producer)
 
     def ready(self) -> TransactionalProducer:
@@ -238,3 +239,11 @@ def settle(kafka: Kafka, transactional_id: str, clock: Clock) -> TransactionalPr
                 producer = kafka.producer(transactional_id)
         else:
             return producer
+
+
+def _is_of_rebalance(reason: Exception) -> bool:
+    error = reason.args[0]
+    return isinstance(error, KafkaError) and error.code() in {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+    }

@@ -17,6 +17,7 @@ REMEMBERED = 100
 """Distinct lines that the filter keeps in mind."""
 
 
+_ABORTED = re.compile(r"TXNERR .*: Current transaction failed in state ")
 _UNANSWERED = re.compile(r"REQTMOUT (.*): Timed out ListOffsetsRequest in flight \(after (\d+)ms,")
 _ALL_UNANSWERED = re.compile(
     r"REQTMOUT (.*): Timed out (\d+) in-flight, 0 retry-queued, 0 out-queue, 0 partially-sent "
@@ -29,8 +30,8 @@ NAMED_AT_ONCE = 5
 
 
 class QuietFilter(logging.Filter):
-    """Drops what says nothing new: a line repeated within 30 s, properties meant for the other kind of client, and
-    unanswered requests that nobody waits for.
+    """Drops what says nothing new: a line repeated within 30 s, properties meant for the other kind of client,
+    unanswered requests that nobody waits for, and transactions that are aborted, of which the call that failed tells.
 
     Pass-through properties go to producers and consumers alike, and librdkafka warns about each that it does not use.
     """
@@ -45,7 +46,7 @@ class QuietFilter(logging.Filter):
         line = record.getMessage()
         if line.startswith("CONFWARN") and "will be ignored by this" in line:
             return False
-        if self._is_of_wake_ups(line):
+        if self._is_of_wake_ups(line) or _ABORTED.match(line):
             return False
         line = _ELAPSED.sub("", line)
         now = time.monotonic()

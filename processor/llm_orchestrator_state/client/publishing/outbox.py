@@ -27,6 +27,9 @@ MAX_UNTOLD = 10_000
 """Deliveries that failed and that nobody was told of. A program that goes on and on with new runs while the brokers are
 away never asks: it is told by its next event."""
 
+MAX_NAMED = 20
+"""Events in one error's text."""
+
 TOPIC_PREFIX = Settings().topic_prefix
 
 
@@ -143,7 +146,11 @@ class Outbox:
         first = next(iter(untold.values()))
         if len(untold) == 1:
             raise first
-        raise type(first)(f"{len(untold)} events were not delivered; the first: {first}")
+        others = [delivery.event_id for delivery in untold][1 : MAX_NAMED + 1]
+        more = f", and {len(untold) - 1 - len(others)} more" if len(untold) - 1 > len(others) else ""
+        raise type(first)(
+            f"{len(untold)} events were not delivered; the first: {first}; the others: {', '.join(others)}{more}"
+        )
 
 
 def _registry(url: str | None, topics: TopicSet, mode: Mode, properties: Mapping[str, str] | None) -> Registry | None:
