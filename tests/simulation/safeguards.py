@@ -348,7 +348,13 @@ _RECOVERY = (
     _guard(
         "a group that was set back is refused",
         RECOVERY, 'raise OffsetMismatch(\n                f"{topic}[{partition}]: the group\'s offset is',
-        ("if where is not None and known is not None and known > where:", "if False:"),
+        ("        if _is_ahead(positions, committed):", "        if False:"),
+        rare=True,
+    ),
+    _guard(
+        "a store that is ahead of the group is checked against the state topic",
+        RECOVERY, 'reason = f"it goes up to event',
+        ("if not _is_ahead(positions, committed):", "if True:"),
         rare=True,
     ),
     _guard(
