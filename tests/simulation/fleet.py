@@ -43,9 +43,6 @@ class Fleet:
         process.faults.rates = scene.rates
         process.faults.trace = scene.trace
         process.faults.on_stall = lambda: self._stall(process)
-        lives = [each for each in self._cluster.processes if each.instance_id == instance_id]
-        for each in lives:
-            each.rivalled |= len(lives) > 1
         self._guard(process, lambda: setattr(process, "worker", scene.engine.worker(process)))
         return process
 
@@ -128,7 +125,7 @@ class Fleet:
         else:
             self.stop_process(process, keep_membership=True)
         self._cluster.wait(self._rng.choice((0.0, 1.0, 4.0)))
-        self.launch(process.instance_id, process.disk)
+        self._launch_again(process.instance_id, process.disk)
 
     def pause(self) -> None:
         if running := self.running():
@@ -157,7 +154,14 @@ class Fleet:
         if paused:
             original = self._rng.choice(paused)
             self._disks.append(self._scene.new_disk())
-            self.launch(original.instance_id, self._disks[-1])
+            self._launch_again(original.instance_id, self._disks[-1])
+
+    def _launch_again(self, instance_id: str, disk: Disk) -> None:
+        """Others of this identity may stand still, and come back."""
+        self.launch(instance_id, disk)
+        lives = [process for process in self._cluster.processes if process.instance_id == instance_id]
+        for process in lives:
+            process.rivalled |= len(lives) > 1
 
     def _stall(self, process: SimProcess) -> None:
         """The process stands still in the middle of a call, while the others go on.
