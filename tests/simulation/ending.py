@@ -25,6 +25,7 @@ class Ending:
 
     def calm_down(self) -> None:
         """Let the workers go on without faults until all is judged and written. Raises Violation when they do not."""
+        self._check_noted()
         names: set[str] = set()
         for process in reversed(list(self._cluster.processes)):
             process.faults.rates = self._scene.rates
@@ -49,6 +50,16 @@ class Ending:
             False,
             f"no end within {CALM_S} s: {targets} to reach, {offsets} committed, {pending} pending, or a store that differs",
         )
+
+    def _check_noted(self) -> None:
+        """A store that is ahead of the group would be restored, and hide that it was written too early."""
+        if self._scene.offsets_lost:
+            return
+        for disk in self._scene.disks:
+            for partition, files in disk.partitions.items():
+                committed = self._cluster.group.offsets.get(partition)
+                ahead = files.positions and (files.positions.input or 0) > (committed.offset if committed else 0)
+                require(not ahead, f"a store of partition {partition} knows of events that are not committed")
 
     def _committed_events(self) -> list[list[Record]]:
         return [log.committed() for log in self._cluster.logs("events")]
