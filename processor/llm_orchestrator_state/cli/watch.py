@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import INTERRUPTED
 from .one_run import canonical, one_run
 from .reading import reading
 from .run_filters import ActiveOption, LabelOption, StaleOption, StatusOption, WorkflowOption, filters_of
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from ..model.records import StateRecord
     from .run_changes import Seen
 
-LOOK_S = 1.0
-"""How soon it is noticed that the reader of our output has gone, while nothing happens."""
+LOOK_S = 0.25
+"""How soon it is noticed that a signal came, or that the reader of our output has gone, while nothing happens."""
 
 MOST_SEEN = 10_000
 """Runs of which it is kept how they were; of others a change is told as that of a run seen for the first time."""
@@ -55,42 +56,60 @@ def watch(
     run_id = None if run is None else canonical(run)
     call = session(context)
     lines = _Lines(json=json, one_run=run_id is not None, stale_for=stale_for)
-    with _ended_by_sigterm():
+    with _ended_by_signals() as end:
         if run_id is None:
             with reading(call, no_cache=True) as runs:
-                _follow(call, runs, wanted, lines)
+                _follow(call, runs, wanted, lines, end)
         else:
             with one_run(call, run_id, no_cache=True) as (runs, _):
-                _follow(call, runs, wanted, lines, run_id)
+                _follow(call, runs, wanted, lines, end, run_id)
+    if end.number == signal.SIGINT:
+        raise typer.Exit(INTERRUPTED)
 
 
-class _TerminatedError(BaseException):
-    """SIGTERM came."""
+class _EndedError(BaseException):
+    """A signal came."""
+
+
+class _End:
+    """number: of the signal that came."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.is_looked_for = False
+        """Soon, by whoever waits: an exception could come between a lock and its release, and closing would wait for it."""
+
+    def come(self, number: int, _frame: FrameType | None) -> None:
+        is_first, self.number = self.number is None, number
+        if not (self.is_looked_for and is_first):
+            raise _EndedError
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def _ended_by_signals() -> Iterator[_End]:
     """In good order, also out of a wait and out of a write to a reader that does not read."""
-
-    def end(_signum: int, _frame: FrameType | None) -> None:
-        raise _TerminatedError
-
-    before = signal.signal(signal.SIGTERM, end)
+    end = _End()
+    before = {number: signal.signal(number, end.come) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
-    except _TerminatedError:
+        yield end
+    except _EndedError:
         pass
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _follow(call: Session, runs: StateReader, wanted: Filters, lines: _Lines, run_id: str | None = None) -> None:
+def _follow(
+    call: Session, runs: StateReader, wanted: Filters, lines: _Lines, end: _End, run_id: str | None = None
+) -> None:
     with runs.watch(**wanted) as changes:
         if run_id is not None:
             lines.print(run_id, runs.record(run_id, values=lines.json), matches=True)
         say(f"watching {run_id or call.topics.state}; Ctrl-C ends")
-        while _is_read():
+        while end.number is None and _is_read():
+            end.is_looked_for = True
             change = changes.next_record(LOOK_S, values=lines.json)
+            end.is_looked_for = False
             if change is not None and run_id in {None, change.run_id}:
                 lines.print(change.run_id, change.state, matches=change.matches)
 
