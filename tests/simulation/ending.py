@@ -55,9 +55,12 @@ class Ending:
         """A store that is ahead of the group would be restored, and hide that it was written too early."""
         if self._scene.offsets_lost:
             return
+        group = self._cluster.group
         for disk in self._scene.disks:
             for partition, files in disk.partitions.items():
-                committed = self._cluster.group.offsets.get(partition)
+                if group.pending.get(partition):
+                    continue  # it may be committed, and the marker on its way
+                committed = group.offsets.get(partition)
                 ahead = files.positions and (files.positions.input or 0) > (committed.offset if committed else 0)
                 require(not ahead, f"a store of partition {partition} knows of events that are not committed")
 
