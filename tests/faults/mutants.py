@@ -27,6 +27,7 @@ _DEAD_WORKER = (
     "test_open_transactions.py::test_a_dead_workers_transaction_is_ended_by_its_successor_and_nothing_is_lost"
 )
 _DEAD_BROKER = "test_brokers.py::test_workers_go_on_while_a_broker_is_dead_and_when_it_is_back"
+_FROZEN_BROKER = "test_brokers.py::test_workers_go_on_while_a_broker_hangs_and_when_it_wakes"
 _ROLLED_BROKERS = "test_brokers.py::test_workers_go_on_while_all_brokers_are_restarted_in_turn"
 _TRIMMED = "test_log_start.py::test_events_trimmed_before_a_running_worker_has_judged_them_stop_it_with_exit_code_8_until_the_group_is_set"
 _ZOMBIE = "test_zombies.py::test_nothing_of_a_zombie_is_seen_and_it_shares_the_work_again[{}]".format
@@ -108,6 +109,14 @@ _BROKERS = (
         "replicas = replication or min(DEFAULT_REPLICATION, admin.brokers)",
         "replicas = replication or 1",
         _DEAD_BROKER,
+        minutes=3,
+    ),
+    Mutant(
+        "topics have one replica, and its broker hangs",
+        "kafka/topics.py",
+        "replicas = replication or min(DEFAULT_REPLICATION, admin.brokers)",
+        "replicas = replication or 1",
+        _FROZEN_BROKER,
         minutes=3,
     ),
     Mutant(
