@@ -7,13 +7,14 @@ import signal
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import INTERRUPTED
+from ..handlers import handled
 from .one_run import canonical, one_run
 from .reading import reading
 from .run_filters import ActiveOption, LabelOption, StaleOption, StatusOption, WorkflowOption, filters_of
@@ -89,14 +90,8 @@ class _End:
 def _ended_by_signals() -> Iterator[_End]:
     """In good order, also out of a wait and out of a write to a reader that does not read."""
     end = _End()
-    before = {number: signal.signal(number, end.come) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with suppress(_EndedError), handled((signal.SIGTERM, signal.SIGINT), end.come):
         yield end
-    except _EndedError:
-        pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _follow(

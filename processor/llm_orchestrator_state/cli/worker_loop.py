@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..handlers import handled
 from .processing import stores, worker_config
 from .session import Session
 
@@ -54,12 +55,8 @@ class Stop:
 @contextmanager
 def stopping() -> Iterator[Stop]:
     stop = Stop()
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with handled((signal.SIGTERM, signal.SIGINT), stop):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def work(call: Session, instance_id: str, how: How, stop: Stop, tell: Callable[[Progress], object]) -> None:

@@ -106,7 +106,7 @@ class Offsets:
                 self._raise_if_refused()
                 if failure.args[0].code() not in _NO_COORDINATOR or time.monotonic() > deadline:
                     raise
-                time.sleep(RETRY_S)  # as below
+                time.sleep(RETRY_S)  # brokers do not tell when a group's new coordinator is there; they must be asked
         for partition in found:
             if partition.error:
                 raise KafkaException(partition.error)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from ..handlers import handled
+
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, kill, and the terminal's window closed."""
 
@@ -19,12 +21,8 @@ def raised_as_keyboard_interrupt() -> Iterator[None]:
     def interrupt(_signum: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in ENDING}
-    try:
+    with handled(ENDING, interrupt):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -36,11 +34,9 @@ def uninterrupted() -> Iterator[None]:
         yield  # Python interrupts no other thread
         return
     came: list[int] = []
-    before = {number: signal.signal(number, lambda signum, _: came.append(signum)) for number in ENDING}
     try:
-        yield
+        with handled(ENDING, lambda signum, _: came.append(signum)):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])

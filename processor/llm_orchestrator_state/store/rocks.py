@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -216,10 +217,8 @@ class RocksStores:
         self._refuse_foreign(partition)
         # RocksDB would make it as the umask says
         path = make_directory(self.path(partition))
-        if _is_there(path):
-            store = RocksStore(path, self._opened(path), self._damaged)
-        else:
-            store = RocksStore(path, self._opened(path, filling=True), self._damaged, lambda: self._opened(path))
+        filled = None if _is_there(path) else partial(self._opened, path)
+        store = RocksStore(path, self._opened(path, filling=filled is not None), self._damaged, filled)
         try:
             store.check(self._identity)
             store.own(self._identity)

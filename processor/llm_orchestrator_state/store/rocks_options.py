@@ -30,7 +30,7 @@ class Memory:
 
     def options(self, *, read_only: bool = False, filling: bool = False) -> Options:
         """filling: for a database that is written and not read yet. What was written is sorted when it goes to a file, by
-        RocksDB's own thread, instead of at each write: that takes a third of the writer's time.
+        RocksDB's own thread, instead of at each write: that takes two thirds of a write's time.
         """
         blocks = BlockBasedOptions()
         blocks.set_block_cache(self._cache)

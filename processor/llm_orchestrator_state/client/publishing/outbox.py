@@ -6,6 +6,7 @@ import logging
 import os
 import weakref
 from collections.abc import Callable, Mapping
+from itertools import islice
 from time import monotonic
 from typing import Any, get_args
 from uuid import UUID
@@ -146,8 +147,9 @@ class Outbox:
         first = next(iter(untold.values()))
         if len(untold) == 1:
             raise first
-        others = [delivery.event_id for delivery in untold][1 : MAX_NAMED + 1]
-        more = f", and {len(untold) - 1 - len(others)} more" if len(untold) - 1 > len(others) else ""
+        others = [delivery.event_id for delivery in islice(untold, 1, 1 + MAX_NAMED)]
+        left = len(untold) - 1 - len(others)
+        more = f", and {left} more" if left else ""
         raise type(first)(
             f"{len(untold)} events were not delivered; the first: {first}; the others: {', '.join(others)}{more}"
         )

@@ -7,6 +7,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ...handlers import handled
+
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
 _WATCHED = (*ENDING, signal.SIGCHLD)
@@ -38,11 +40,9 @@ def caught_signals() -> Iterator[Signals]:
         reader.setblocking(False)
         writer.setblocking(False)
         # a handler of Python's own makes the interpreter write the number; what it does is nothing
-        handlers = {number: signal.signal(number, lambda *_: None) for number in _WATCHED}
-        descriptor = signal.set_wakeup_fd(writer.fileno())
-        try:
-            yield Signals(reader)
-        finally:
-            signal.set_wakeup_fd(descriptor)
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        with handled(_WATCHED, lambda *_: None):
+            descriptor = signal.set_wakeup_fd(writer.fileno())
+            try:
+                yield Signals(reader)
+            finally:
+                signal.set_wakeup_fd(descriptor)
